@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "protostore",
+    products: [
+        .library(name: "Protostore", targets: ["Protostore"]),
+        .executable(name: "mk_data", targets: ["mk_data"]),
+        .executable(name: "run", targets: ["run"]),
+        .executable(name: "bench", targets: ["bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // libaio, as the system installs it. Its inline helpers import as they are.
+        .systemLibrary(name: "Clibaio", providers: [.apt(["libaio-dev"])]),
+        // Constants and calls of Linux that the Glibc module lacks.
+        .target(name: "CLinux"),
+        // libxxhash's header-only XXH3, under names that Swift can import.
+        .target(name: "CXXHash"),
+        .target(
+            name: "Protostore",
+            dependencies: [
+                "Clibaio", "CLinux", "CXXHash",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
+        .executableTarget(
+            name: "mk_data",
+            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .executableTarget(
+            name: "run",
+            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .executableTarget(
+            name: "bench",
+            dependencies: [
+                "Protostore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
+        .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,20 @@
+import Glibc
+
+/// What this process has used so far.
+package struct ProcessUsage: Sendable {
+    package var userNanoseconds: UInt64
+    package var systemNanoseconds: UInt64
+    /// Largest resident set so far, in bytes.
+    package var residentBytesMax: Int
+
+    package static func current() -> ProcessUsage {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func nanoseconds(_ time: timeval) -> UInt64 {
+            UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_usec) * 1000
+        }
+        return ProcessUsage(
+            userNanoseconds: nanoseconds(usage.ru_utime), systemNanoseconds: nanoseconds(usage.ru_stime),
+            residentBytesMax: usage.ru_maxrss * 1024)
+    }
+}

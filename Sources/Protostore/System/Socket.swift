@@ -1,0 +1,134 @@
+import CLinux
+import Glibc
+
+/// TCP sockets. All of them are non-blocking and close-on-exec.
+package enum Socket {
+    /// What a transfer on a non-blocking socket came to.
+    package enum Transfer: Equatable {
+        case bytes(Int)
+        case wouldBlock
+        /// Orderly end, or the peer is gone.
+        case closed
+        case failed(CInt)
+    }
+
+    package struct Accepted: ~Copyable {
+        package let descriptor: FileDescriptor
+        /// `address:port` of the peer.
+        package let peer: String
+
+        package consuming func take() -> (FileDescriptor) { descriptor }
+    }
+
+    /// Binds and listens. `host` is a numeric address or a name; port 0 lets
+    /// the kernel choose.
+    package static func listen(
+        host: String, port: UInt16, backlog: CInt = 4096
+    ) throws(SystemError) -> FileDescriptor {
+        let subject = "\(host):\(port)"
+        return try withFirstAddress(host: host, port: port, passive: true) { (address) throws(SystemError) in
+            let listener = try make(address, subject)
+            _ = linux_socket_set_int(listener.rawValue, linux_SOL_SOCKET, linux_SO_REUSEADDR, 1)
+            guard bind(listener.rawValue, address.ai_addr, address.ai_addrlen) == 0 else {
+                throw .last("bind", on: subject)
+            }
+            guard Glibc.listen(listener.rawValue, backlog) == 0 else { throw .last("listen", on: subject) }
+            return listener
+        }
+    }
+
+    /// Connects, waiting until the connection stands.
+    package static func blockingConnect(host: String, port: UInt16) throws(SystemError) -> FileDescriptor {
+        let subject = "\(host):\(port)"
+        return try withFirstAddress(host: host, port: port, passive: false) { (address) throws(SystemError) in
+            let connection = try make(address, subject)
+            if connect(connection.rawValue, address.ai_addr, address.ai_addrlen) != 0 {
+                guard errno == EINPROGRESS else { throw .last("connect", on: subject) }
+                var poller = pollfd(fd: connection.rawValue, events: Int16(POLLOUT), revents: 0)
+                while poll(&poller, 1, -1) < 0 && errno == EINTR {}
+                var code: CInt = 0
+                var size = socklen_t(MemoryLayout<CInt>.size)
+                getsockopt(connection.rawValue, linux_SOL_SOCKET, SO_ERROR, &code, &size)
+                guard code == 0 else { throw SystemError("connect", code: code, on: subject) }
+            }
+            setNoDelay(connection.rawValue)
+            return connection
+        }
+    }
+
+    private static func make(_ address: addrinfo, _ subject: String) throws(SystemError) -> FileDescriptor {
+        let type = address.ai_socktype | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.ai_family, type, address.ai_protocol)
+        guard descriptor >= 0 else { throw .last("socket", on: subject) }
+        return FileDescriptor(owning: descriptor)
+    }
+
+    private static func withFirstAddress(
+        host: String, port: UInt16, passive: Bool, _ body: (addrinfo) throws(SystemError) -> FileDescriptor
+    ) throws(SystemError) -> FileDescriptor {
+        var hints = addrinfo()
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        hints.ai_flags = passive ? AI_PASSIVE : 0
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(host, String(port), &hints, &list)
+        guard code == 0, let first = list else {
+            throw SystemError("getaddrinfo", code: code == EAI_SYSTEM ? errno : EADDRNOTAVAIL, on: host)
+        }
+        defer { freeaddrinfo(list) }
+        return try body(first.pointee)
+    }
+
+    /// The next waiting connection, with its peer's address.
+    /// - Throws: the error of accept4; EAGAIN when none waits.
+    package static func accept(_ listener: CInt) throws(SystemError) -> Accepted {
+        while true {
+            var port: UInt16 = 0
+            var descriptor: CInt = -1
+            let host = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
+                descriptor = linux_accept(listener, buffer.baseAddress!, buffer.count, &port)
+                return descriptor >= 0 ? String(cString: buffer.baseAddress!) : ""
+            }
+            if descriptor >= 0 {
+                setNoDelay(descriptor)
+                return Accepted(descriptor: FileDescriptor(owning: descriptor), peer: "\(host):\(port)")
+            }
+            // A connection that died while it waited is no reason to stop accepting.
+            if errno == EINTR || errno == ECONNABORTED { continue }
+            throw .last("accept4")
+        }
+    }
+
+    /// The port a bound socket listens on.
+    package static func localPort(_ descriptor: CInt) throws(SystemError) -> UInt16 {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        guard code == 0 else { throw .last("getsockname") }
+        // sin_port and sin6_port are at the same place, in network byte order.
+        return withUnsafeBytes(of: &address) { UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self)) }
+    }
+
+    package static func receive(_ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        transfer(recv(descriptor, buffer.baseAddress, buffer.count, 0), isReceive: true)
+    }
+
+    package static func send(_ descriptor: CInt, _ buffer: UnsafeRawBufferPointer) -> Transfer {
+        transfer(Glibc.send(descriptor, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL)), isReceive: false)
+    }
+
+    private static func transfer(_ count: Int, isReceive: Bool) -> Transfer {
+        if count > 0 { return .bytes(count) }
+        if count == 0 { return isReceive ? .closed : .bytes(0) }
+        switch ErrorClass(errno) {
+        case .retry, .wouldBlock: return .wouldBlock
+        case .disconnected: return .closed
+        case .exhausted, .report: return .failed(errno)
+        }
+    }
+
+    private static func setNoDelay(_ descriptor: CInt) {
+        _ = linux_socket_set_int(descriptor, linux_IPPROTO_TCP, linux_TCP_NODELAY, 1)
+    }
+}

@@ -1,0 +1,56 @@
+import CLinux
+import Glibc
+
+/// A thread of the operating system that runs one closure.
+package struct Thread: ~Copyable {
+    private let handle: pthread_t
+
+    private final class Start {
+        let name: String
+        let cpu: Int?
+        let body: @Sendable () -> Void
+
+        init(name: String, cpu: Int?, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.cpu = cpu
+            self.body = body
+        }
+    }
+
+    /// Starts the thread.
+    /// - Parameters:
+    ///   - name: as `top -H` and `perf` show it; the first 15 bytes count.
+    ///   - cpu: the processor to stay on, or nil to let the kernel choose.
+    package init(name: String, cpu: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let start = Unmanaged.passRetained(Start(name: name, cpu: cpu, body: body))
+        var handle = pthread_t()
+        let code = pthread_create(
+            &handle, nil,
+            { argument in
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                _ = linux_thread_set_name(String(start.name.prefix(15)))
+                if let cpu = start.cpu { _ = linux_thread_pin(CInt(cpu)) }
+                start.body()
+                return nil
+            }, start.toOpaque())
+        guard code == 0 else {
+            start.release()
+            throw SystemError("pthread_create", code: code)
+        }
+        self.handle = handle
+    }
+
+    /// Waits for the thread's end.
+    package consuming func blockingJoin() {
+        pthread_join(handle, nil)
+    }
+
+    /// The number of processors that this process may run on.
+    package static var processorCount: Int { Int(linux_cpu_count()) }
+
+    /// The kernel's number of the calling thread.
+    package static var currentID: CInt { linux_thread_id() }
+
+    /// CPU time in nanoseconds that the calling thread has used.
+    package static var currentCPUNanoseconds: UInt64 { UInt64(linux_thread_cpu_nanoseconds()) }
+}
