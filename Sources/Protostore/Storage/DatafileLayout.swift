@@ -1,0 +1,77 @@
+/// Where things are in the datafile. All numbers are bytes.
+///
+/// ```
+/// 0                 superblock, first copy (4 KiB)
+/// 512 KiB           superblock, second copy (4 KiB)
+/// 1 MiB             segment 0
+/// 1 MiB + n * s     segment n, of s = segmentBytes
+/// ```
+///
+/// A segment:
+///
+/// ```
+/// block 0           header: whose log, which use (SegmentHeader)
+/// block 1 ...       records, each at a multiple of the granule
+/// ... last - 1      summary: one entry per record, in order (SummaryEntry)
+/// last block        footer: where the two parts end, and their checksum (SegmentFooter)
+/// ```
+///
+/// A segment is sealed if and only if its footer is valid and names the use that
+/// its header names. Records never cross segments.
+package struct DatafileLayout: Equatable, Sendable {
+    /// The unit of writing; a commit starts on a fresh block.
+    package static let blockBytes = 4096
+    package static let superblockOffsets = [0, 512 << 10]
+    package static let firstSegmentOffset = 1 << 20
+    package static let segmentBytesDefault = 16 << 20
+    package static let segmentBytesRange = (1 << 20)...(1 << 30)
+    /// Locations in the index have this many bits and count granules.
+    package static let locationBits = 33
+    package static let granuleBytesMin = 64
+
+    package let segmentBytes: Int
+    package let granuleBytes: Int
+
+    /// - Returns: nil where the sizes are none that this version can have:
+    ///   powers of two, segments of 1 MiB to 1 GiB, granules of 64 to 4,096 bytes.
+    package init?(segmentBytes: Int, granuleBytes: Int) {
+        guard Self.segmentBytesRange.contains(segmentBytes), segmentBytes & (segmentBytes - 1) == 0,
+            (Self.granuleBytesMin...Self.blockBytes).contains(granuleBytes), granuleBytes & (granuleBytes - 1) == 0
+        else { return nil }
+        self.segmentBytes = segmentBytes
+        self.granuleBytes = granuleBytes
+    }
+
+    /// The smallest granule whose locations reach `byteCount` bytes.
+    package static func granuleBytes(reaching byteCount: Int) -> Int {
+        var granule = granuleBytesMin
+        while granule < blockBytes && granule << locationBits < byteCount { granule *= 2 }
+        return granule
+    }
+
+    /// The most bytes a datafile can have: what locations reach.
+    package var byteCountMax: Int { granuleBytes << Self.locationBits }
+
+    package func segmentOffset(_ segment: Int) -> Int {
+        Self.firstSegmentOffset + segment * segmentBytes
+    }
+
+    /// The segment that holds a byte of the datafile; negative in front of the first.
+    @inline(__always)
+    package func segment(containing offset: Int) -> Int {
+        (offset - Self.firstSegmentOffset) >> segmentBytes.trailingZeroBitCount
+    }
+
+    /// How many whole segments a datafile of `byteCount` bytes has.
+    package func segmentCount(byteCount: Int) -> Int {
+        max(0, (byteCount - Self.firstSegmentOffset) / segmentBytes)
+    }
+
+    /// `byteCount` rounded up to granules: what a record occupies.
+    package func padded(_ byteCount: Int) -> Int {
+        (byteCount + granuleBytes - 1) & ~(granuleBytes - 1)
+    }
+
+    /// Bytes between a segment's header and its footer, for records and summary.
+    package var segmentBodyBytes: Int { segmentBytes - 2 * Self.blockBytes }
+}

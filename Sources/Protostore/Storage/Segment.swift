@@ -1,0 +1,204 @@
+/// The blocks that frame a segment's records. See ``DatafileLayout`` for the picture.
+
+/// A segment's first block, written when the segment is taken into use.
+///
+/// ```
+/// offset size  field (little-endian)
+///    0     8   magic "PSSEGHDR"
+///    8     8   segment number
+///   16     8   use: never repeated in the life of the store
+///   24    16   store id
+///   40     4   log: the shard whose commits these are
+///   44     4   0
+///   48     8   use of the segment before this one in the same log; 0 = none
+///   56     8   opened at, milliseconds since 1970
+///   64  4024   zeros
+/// 4088     8   XXH3-64 of the rest, seeded with the segment's offset in the file
+/// ```
+package struct SegmentHeader: Equatable, Sendable {
+    private static let magic: UInt64 = 0x5244_4847_4553_5350  // "PSSEGHDR"
+
+    package var segment: UInt64
+    package var use: UInt64
+    package var storeID: StoreID
+    package var log: UInt32 = 0
+    package var previousUse: UInt64 = 0
+    package var openedMilliseconds: UInt64
+
+    package init(segment: UInt64, use: UInt64, storeID: StoreID, openedMilliseconds: UInt64) {
+        self.segment = segment
+        self.use = use
+        self.storeID = storeID
+        self.openedMilliseconds = openedMilliseconds
+    }
+
+    package func encode(into block: UnsafeMutableRawBufferPointer, segmentOffset: Int) {
+        precondition(block.count == DatafileLayout.blockBytes)
+        block.initializeMemory(as: UInt8.self, repeating: 0)
+        block.put(Self.magic, at: 0)
+        block.put(segment, at: 8)
+        block.put(use, at: 16)
+        storeID.store(into: block, at: 24)
+        block.put(log, at: 40)
+        block.put(previousUse, at: 48)
+        block.put(openedMilliseconds, at: 56)
+        block.sealWithChecksum(seed: UInt64(segmentOffset))
+    }
+
+    package init?(_ block: UnsafeRawBufferPointer, segmentOffset: Int) {
+        guard block.count == DatafileLayout.blockBytes, block.get(0) == Self.magic,
+            block.hasValidChecksum(seed: UInt64(segmentOffset))
+        else { return nil }
+        self.init(
+            segment: block.get(8), use: block.get(16), storeID: StoreID(block, at: 24),
+            openedMilliseconds: block.get(56))
+        log = block.get(40)
+        previousUse = block.get(48)
+    }
+}
+
+/// What a sealed segment's summary says of one record: enough to rebuild the
+/// index without reading a value.
+///
+/// ```
+/// offset size  field (little-endian)
+///   0    16    key hash: XXH3-128, high word first
+///  16     8    sequence number
+///  24     8    expiry, milliseconds since 1970; 0 = never
+///  32     4    offset of the record in the segment
+///  36     4    bytes of the record, without padding
+///  40     4    namespace
+///  44     1    kind
+///  45     1    flags
+///  46     2    0
+/// ```
+package struct SummaryEntry: Equatable, Sendable {
+    package static let byteCount = 48
+
+    package var hash: KeyHash
+    package var sequence: UInt64
+    package var expiryMilliseconds: UInt64
+    package var offset: UInt32
+    package var recordBytes: UInt32
+    package var namespace: UInt32
+    package var kind: Record.Kind
+    package var flags: Record.Flags
+
+    package init(hash: KeyHash, header: Record.Header, offset: UInt32) {
+        self.hash = hash
+        sequence = header.sequence
+        expiryMilliseconds = header.expiryMilliseconds
+        self.offset = offset
+        recordBytes = UInt32(header.byteCount)
+        namespace = header.namespace
+        kind = header.kind
+        flags = header.flags
+    }
+
+    package func encode(into bytes: UnsafeMutableRawBufferPointer) {
+        precondition(bytes.count == Self.byteCount)
+        bytes.put(hash.high, at: 0)
+        bytes.put(hash.low, at: 8)
+        bytes.put(sequence, at: 16)
+        bytes.put(expiryMilliseconds, at: 24)
+        bytes.put(offset, at: 32)
+        bytes.put(recordBytes, at: 36)
+        bytes.put(namespace, at: 40)
+        bytes[44] = kind.rawValue
+        bytes[45] = flags.rawValue
+        bytes.put(UInt16(0), at: 46)
+    }
+
+    /// - Returns: nil where the kind is unknown. Everything else is for the caller
+    ///   to hold against the segment's bounds.
+    package init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == Self.byteCount, let kind = Record.Kind(rawValue: bytes[44]) else { return nil }
+        hash = KeyHash(high: bytes.get(0), low: bytes.get(8))
+        sequence = bytes.get(16)
+        expiryMilliseconds = bytes.get(24)
+        offset = bytes.get(32)
+        recordBytes = bytes.get(36)
+        namespace = bytes.get(40)
+        self.kind = kind
+        flags = Record.Flags(rawValue: bytes[45])
+    }
+}
+
+/// A sealed segment's last block.
+///
+/// ```
+/// offset size  field (little-endian)
+///    0     8   magic "PSSEGEND"
+///    8     8   segment number
+///   16     8   use, as in the header
+///   24     4   entries in the summary
+///   28     4   where the records end, from the segment's start
+///   32     4   where the summary starts, from the segment's start
+///   36     4   0
+///   40     8   XXH3-64 of the summary's entries, seeded with the use
+///   48     8   lowest sequence number
+///   56     8   highest sequence number
+///   64     8   earliest expiry, milliseconds since 1970; 0 = none expires
+///   72     8   sealed at, milliseconds since 1970
+///   80  4008   zeros
+/// 4088     8   XXH3-64 of the rest, seeded with the segment's offset in the file
+/// ```
+package struct SegmentFooter: Equatable, Sendable {
+    private static let magic: UInt64 = 0x444E_4547_4553_5350  // "PSSEGEND"
+
+    package var segment: UInt64
+    package var use: UInt64
+    package var entryCount: UInt32 = 0
+    package var recordsEnd: UInt32 = 0
+    package var summaryOffset: UInt32 = 0
+    package var summaryChecksum: UInt64 = 0
+    package var sequenceMin: UInt64 = .max
+    package var sequenceMax: UInt64 = 0
+    package var earliestExpiryMilliseconds: UInt64 = 0
+    package var sealedMilliseconds: UInt64 = 0
+
+    package init(segment: UInt64, use: UInt64) {
+        self.segment = segment
+        self.use = use
+    }
+
+    package func encode(into block: UnsafeMutableRawBufferPointer, segmentOffset: Int) {
+        precondition(block.count == DatafileLayout.blockBytes)
+        block.initializeMemory(as: UInt8.self, repeating: 0)
+        block.put(Self.magic, at: 0)
+        block.put(segment, at: 8)
+        block.put(use, at: 16)
+        block.put(entryCount, at: 24)
+        block.put(recordsEnd, at: 28)
+        block.put(summaryOffset, at: 32)
+        block.put(summaryChecksum, at: 40)
+        block.put(sequenceMin, at: 48)
+        block.put(sequenceMax, at: 56)
+        block.put(earliestExpiryMilliseconds, at: 64)
+        block.put(sealedMilliseconds, at: 72)
+        block.sealWithChecksum(seed: UInt64(segmentOffset))
+    }
+
+    /// - Returns: nil where the block is no footer of this place, or its summary
+    ///   does not lie between the records and the footer.
+    package init?(_ block: UnsafeRawBufferPointer, segmentOffset: Int, layout: DatafileLayout) {
+        guard block.count == DatafileLayout.blockBytes, block.get(0) == Self.magic,
+            block.hasValidChecksum(seed: UInt64(segmentOffset))
+        else { return nil }
+        self.init(segment: block.get(8), use: block.get(16))
+        entryCount = block.get(24)
+        recordsEnd = block.get(28)
+        summaryOffset = block.get(32)
+        summaryChecksum = block.get(40)
+        sequenceMin = block.get(48)
+        sequenceMax = block.get(56)
+        earliestExpiryMilliseconds = block.get(64)
+        sealedMilliseconds = block.get(72)
+        let summaryEnd = Int(summaryOffset) + Int(entryCount) * SummaryEntry.byteCount
+        guard recordsEnd >= DatafileLayout.blockBytes, recordsEnd <= summaryOffset,
+            summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes
+        else { return nil }
+    }
+
+    package var summaryBytes: Int { Int(entryCount) * SummaryEntry.byteCount }
+}

@@ -1,0 +1,140 @@
+/// The first thing in a datafile: what it is and how to read it. Two copies,
+/// written one after the other with a flush between, so that one is whole at
+/// any moment; of two valid copies the one of the higher generation counts.
+///
+/// ```
+/// offset size  field (little-endian)
+///    0     8   magic "PROTOSTR"
+///    8     4   format version: 1
+///   12     4   block bytes: 4096
+///   16     8   compatible features: a reader and a writer may ignore unknown bits
+///   24     8   read-only-compatible features: a reader may, a writer may not
+///   32     8   incompatible features: nobody may
+///   40    16   store id, random
+///   56     8   generation: raised by each write of the superblock
+///   64     8   open counter: raised durably at each open for writing
+///   72     4   segment bytes
+///   76     4   granule bytes
+///   80     8   hash seed, random
+///   88     8   creation time, milliseconds since 1970
+///   96     8   segment count: how many segments have been made so far
+///  104     8   next use: the id that the next use of a segment gets
+///  112    64   namespace of database 0 ... 15, u32 each
+///  176     4   next namespace
+///  180  3908   zeros
+/// 4088     8   XXH3-64 of bytes 0 ..< 4088, seeded with the copy's offset in the file
+/// ```
+///
+/// A copy is valid if and only if magic and checksum match and the sizes are
+/// ones that ``DatafileLayout`` admits. It can be opened if, besides, the format
+/// version is 1 and no unknown incompatible feature is set.
+package struct Superblock: Equatable, Sendable {
+    package static let byteCount = DatafileLayout.blockBytes
+    package static let formatVersion: UInt32 = 1
+    package static let databaseCount = 16
+    private static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"
+
+    package var storeID: StoreID
+    package var generation: UInt64 = 1
+    package var openCounter: UInt64 = 0
+    package var layout: DatafileLayout
+    package var hashSeed: UInt64
+    package var creationMilliseconds: UInt64
+    package var segmentCount: UInt64 = 0
+    package var nextUse: UInt64 = 1
+    package var namespaces: [UInt32] = (0..<UInt32(databaseCount)).map { $0 }
+    package var nextNamespace = UInt32(databaseCount)
+
+    package init(storeID: StoreID, layout: DatafileLayout, hashSeed: UInt64, creationMilliseconds: UInt64) {
+        self.storeID = storeID
+        self.layout = layout
+        self.hashSeed = hashSeed
+        self.creationMilliseconds = creationMilliseconds
+    }
+
+    package enum DecodeError: Error, Equatable {
+        /// No valid copy: not a datafile, or one whose generation never finished.
+        case notAStore
+        case newerVersion(UInt32)
+        case unknownFeatures(UInt64)
+    }
+
+    /// Writes the copy that belongs at `offset` of the file.
+    package func encode(into block: UnsafeMutableRawBufferPointer, copyAt offset: Int) {
+        precondition(block.count == Self.byteCount)
+        block.initializeMemory(as: UInt8.self, repeating: 0)
+        block.put(Self.magic, at: 0)
+        block.put(Self.formatVersion, at: 8)
+        block.put(UInt32(DatafileLayout.blockBytes), at: 12)
+        storeID.store(into: block, at: 40)
+        block.put(generation, at: 56)
+        block.put(openCounter, at: 64)
+        block.put(UInt32(layout.segmentBytes), at: 72)
+        block.put(UInt32(layout.granuleBytes), at: 76)
+        block.put(hashSeed, at: 80)
+        block.put(creationMilliseconds, at: 88)
+        block.put(segmentCount, at: 96)
+        block.put(nextUse, at: 104)
+        for (index, namespace) in namespaces.enumerated() { block.put(namespace, at: 112 + 4 * index) }
+        block.put(nextNamespace, at: 176)
+        block.sealWithChecksum(seed: UInt64(offset))
+    }
+
+    /// Decodes one copy.
+    package static func decode(_ block: UnsafeRawBufferPointer, copyAt offset: Int) throws(DecodeError) -> Superblock {
+        guard block.count == byteCount, block.get(0) == magic, block.hasValidChecksum(seed: UInt64(offset)) else {
+            throw .notAStore
+        }
+        let version: UInt32 = block.get(8)
+        guard version == formatVersion else { throw .newerVersion(version) }
+        let incompatible: UInt64 = block.get(32)
+        guard incompatible == 0 else { throw .unknownFeatures(incompatible) }
+        let layout = DatafileLayout(
+            segmentBytes: Int(block.get(72, as: UInt32.self)), granuleBytes: Int(block.get(76, as: UInt32.self)))
+        guard let layout, block.get(12) == UInt32(DatafileLayout.blockBytes) else { throw .notAStore }
+        var superblock = Superblock(
+            storeID: StoreID(block, at: 40), layout: layout, hashSeed: block.get(80),
+            creationMilliseconds: block.get(88))
+        superblock.generation = block.get(56)
+        superblock.openCounter = block.get(64)
+        superblock.segmentCount = block.get(96)
+        superblock.nextUse = block.get(104)
+        superblock.namespaces = (0..<databaseCount).map { block.get(112 + 4 * $0) }
+        superblock.nextNamespace = block.get(176)
+        return superblock
+    }
+}
+
+/// The random 128 bits that name a store for as long as it lives.
+package struct StoreID: Equatable, Sendable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package static func random() -> StoreID {
+        StoreID(high: .random(in: .min ... .max), low: .random(in: .min ... .max))
+    }
+
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        high = bytes.get(offset)
+        low = bytes.get(offset + 8)
+    }
+
+    func store(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+        bytes.put(high, at: offset)
+        bytes.put(low, at: offset + 8)
+    }
+
+    /// 32 hexadecimal digits.
+    package var description: String {
+        func hexadecimal(_ word: UInt64) -> String {
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        return hexadecimal(high) + hexadecimal(low)
+    }
+}
