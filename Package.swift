@@ -33,7 +33,11 @@ let package = Package(
             dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .executableTarget(
             name: "run",
-            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "Protostore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "bench",
             dependencies: [

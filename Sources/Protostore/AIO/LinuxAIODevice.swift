@@ -27,6 +27,8 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     package let depthMax: Int
     package var pendingCount: Int { queuedCount + inFlightCount }
     package private(set) var inFlightCount = 0
+    /// Whether the kernel has not taken everything yet.
+    package var hasQueued: Bool { queuedCount > 0 }
     /// io_submit and io_getevents calls so far.
     package private(set) var systemCallCount: UInt64 = 0
 

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// A thread of the operating system that runs one closure.
-package struct Thread: ~Copyable {
+package final class Thread: Sendable {
     private let handle: pthread_t
 
     private final class Start {
@@ -40,8 +40,8 @@ package struct Thread: ~Copyable {
         self.handle = handle
     }
 
-    /// Waits for the thread's end.
-    package consuming func blockingJoin() {
+    /// Waits for the thread's end. Once.
+    package func blockingJoin() {
         pthread_join(handle, nil)
     }
 

@@ -20,7 +20,12 @@ package struct WakeDescriptor: ~Copyable, Sendable {
     /// Raises the counter by one. Never blocks: a counter that is full has
     /// woken its reader already.
     package func wake() {
+        Self.wake(rawValue)
+    }
+
+    /// The same for an eventfd that somebody else owns and keeps open.
+    package static func wake(_ descriptor: CInt) {
         var one: UInt64 = 1
-        _ = write(rawValue, &one, 8)
+        _ = write(descriptor, &one, 8)
     }
 }

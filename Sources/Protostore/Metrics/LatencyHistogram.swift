@@ -1,0 +1,48 @@
+import Histogram
+
+/// How long things took, in two significant digits from 1 us to one minute.
+/// Recording neither allocates nor waits.
+package struct LatencyHistogram: Sendable {
+    private static let nanosecondsMax: UInt64 = 60_000_000_000
+    private var histogram = Histogram<UInt64>(
+        lowestDiscernibleValue: 1024, highestTrackableValue: nanosecondsMax, numberOfSignificantValueDigits: .two)
+
+    package init() {}
+
+    @inline(__always)
+    package mutating func record(nanoseconds: UInt64) {
+        histogram.record(min(nanoseconds, Self.nanosecondsMax))
+    }
+
+    package var count: UInt64 { histogram.totalCount }
+
+    /// Microseconds at a percentile of 0...100; 0 when nothing was recorded.
+    package func microseconds(atPercentile percentile: Double) -> Double {
+        histogram.totalCount == 0 ? 0 : Double(histogram.valueAtPercentile(percentile)) / 1000
+    }
+
+    package mutating func add(_ other: LatencyHistogram) { histogram.add(other.histogram) }
+    package mutating func reset() { histogram.reset() }
+}
+
+/// How many there were at a time, in two significant digits from 1 to 65,536.
+package struct BatchHistogram: Sendable {
+    private static let countMax: UInt64 = 65_536
+    private var histogram = Histogram<UInt64>(
+        lowestDiscernibleValue: 1, highestTrackableValue: countMax, numberOfSignificantValueDigits: .two)
+
+    package init() {}
+
+    @inline(__always)
+    package mutating func record(_ count: Int) {
+        histogram.record(min(UInt64(count), Self.countMax))
+    }
+
+    package func count(atPercentile percentile: Double) -> UInt64 {
+        histogram.totalCount == 0 ? 0 : histogram.valueAtPercentile(percentile)
+    }
+
+    package var mean: Double { histogram.totalCount == 0 ? 0 : histogram.mean }
+    package mutating func add(_ other: BatchHistogram) { histogram.add(other.histogram) }
+    package mutating func reset() { histogram.reset() }
+}

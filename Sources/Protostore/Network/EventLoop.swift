@@ -1,0 +1,264 @@
+import CLinux
+import Glibc
+import Logging
+
+/// One thread of the server: an epoll loop with a front end (connections), a
+/// shard (index and disk), or both.
+///
+/// ```
+/// with --num-aio-threads 0         with --num-aio-threads m
+///   loop i: front end i + shard i    loops 0 ..< n: front ends, loops n ..< n + m: shards
+/// ```
+///
+/// **A turn is: wait, collect what is ready, act, submit once, reply once.** Nothing
+/// is held back for a timer, so a lone request leaves at once; what arrives
+/// while a turn runs is the next turn's batch, so batches grow with the load.
+///
+/// A message to another loop is a value in a mailbox, published once per turn; a
+/// loop that is awake is not woken.
+package final class EventLoop: @unchecked Sendable {
+    // Sendable because everything below is touched only by the loop's own thread
+    // from `run` on, except `doorbell` and `commands`, which are safe by themselves.
+    let number: Int
+    let name: String
+    let doorbell: Doorbell
+    let commands: CommandInbox
+
+    private let epoll: Epoll
+    private let completions: WakeDescriptor
+    private var frontEnd: FrontEnd?
+    private var storage: LoopStorage?
+    private let logger: Logger
+
+    /// By shard: nil where the shard is this loop's own.
+    private var channelsToShards: [Channel?] = []
+    /// By front end: nil where the front end is this loop's own.
+    private var channelsToFrontEnds: [Channel?] = []
+    /// The loops behind the other ends, to ring at.
+    private var peers: [Peer] = []
+    private var routes: ShardRoutes
+
+    private var counters = LoopCounters()
+    private var batch = BatchHistogram()
+    private var isStopping = false
+    private var drainCollection: ReportCollection?
+
+    private struct Peer {
+        let channel: Channel
+        let doorbell: Doorbell
+    }
+
+    /// What epoll carries for descriptors that are no connection: an index that no
+    /// connection has.
+    private enum EventSource: UInt32 {
+        case doorbell = 0xFFFF_FFFF
+        case completions = 0xFFFF_FFFE
+        case commands = 0xFFFF_FFFD
+
+        var eventData: UInt64 { UInt64(rawValue) }
+    }
+
+    init(
+        number: Int, name: String, frontEnd: consuming FrontEnd?, storage: consuming LoopStorage?,
+        completions: consuming WakeDescriptor, shardCount: Int, logger: Logger
+    ) throws(SystemError) {
+        self.number = number
+        self.name = name
+        self.frontEnd = frontEnd
+        self.storage = storage
+        self.completions = completions
+        self.logger = logger
+        routes = ShardRoutes(shardCount: shardCount)
+        doorbell = try Doorbell()
+        commands = try CommandInbox()
+        epoll = try Epoll()
+        let edges: Epoll.Events = [.readable, .edgeTriggered]
+        try epoll.add(doorbell.rawDescriptor, edges, data: EventSource.doorbell.eventData)
+        try epoll.add(commands.rawDescriptor, edges, data: EventSource.commands.eventData)
+        try epoll.add(self.completions.rawValue, edges, data: EventSource.completions.eventData)
+    }
+
+    /// Tells the loop its neighbours. Before `run`.
+    /// - Parameter doorbell: of a loop, by its number.
+    func connect(toShards: [Channel?], toFrontEnds: [Channel?], doorbell: (Int) -> Doorbell) {
+        channelsToShards = toShards
+        channelsToFrontEnds = toFrontEnds
+        peers = (toShards + toFrontEnds).compactMap { channel in
+            guard let channel else { return nil }
+            let other = channel.frontEndLoop == number ? channel.shardLoop : channel.frontEndLoop
+            return Peer(channel: channel, doorbell: doorbell(other))
+        }
+    }
+
+    // MARK: The turn
+
+    /// Runs turns until told to stop. The thread's body.
+    func run() {
+        while !isStopping { turn() }
+        frontEnd?.closeAll()
+    }
+
+    private func turn() {
+        collectEvents()
+        receiveMail()
+        collectCompletions()
+        serveConnections()
+        actOnStorage()
+        frontEnd?.flush()
+        publishMail()
+    }
+
+    // MARK: Wait and collect
+
+    private func collectEvents() {
+        let count = waitForEvents()
+        counters.turns &+= 1
+        frontEnd?.nowNanoseconds = Clock.monotonicNanoseconds()
+        var hasCommands = false
+        for position in 0..<count {
+            let event = epoll.event(at: position)
+            switch EventSource(rawValue: UInt32(truncatingIfNeeded: event.data)) {
+            case .commands: hasCommands = true
+            case .doorbell, .completions: break
+            case nil: frontEnd?.noteEvent(ConnectionID(eventData: event.data), event.events)
+            }
+        }
+        if hasCommands { commands.takeAll().forEach(perform) }
+    }
+
+    private func waitForEvents() -> Int {
+        do throws(SystemError) {
+            guard !hasWork else { return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0) }
+            doorbell.announceSleep()
+            defer { doorbell.announceAwake() }
+            let timeout: CInt = hasMail ? 0 : (storage?.hasUnsubmitted ?? false) ? 1 : -1
+            return try epoll.blockingWaitForEvents(timeoutMilliseconds: timeout)
+        } catch {
+            logger.critical("\(name) stops: \(error)")
+            isStopping = true
+            return 0
+        }
+    }
+
+    private var hasWork: Bool { frontEnd?.hasWork ?? false }
+
+    private var hasMail: Bool {
+        for peer in peers where peer.channel.hasMail(for: number) { return true }
+        return false
+    }
+
+    private func receiveMail() {
+        for channel in channelsToFrontEnds {
+            guard let channel else { continue }
+            channel.requests.receive { storage?.shard.receive($0) }
+            channel.releases.receive { storage?.shard.release($0.buffer) }
+        }
+        for channel in channelsToShards {
+            guard let channel else { continue }
+            channel.replies.receive { reply in
+                frontEnd?.complete(reply)
+                if let buffer = reply.buffer { channel.releases.send(Channel.BufferRelease(buffer: buffer)) }
+            }
+        }
+    }
+
+    private func collectCompletions() {
+        guard let count = storage?.collectCompletions(), count > 0 else { return }
+        batch.record(count)
+        deliverReplies()
+    }
+
+    // MARK: Act
+
+    private func serveConnections() {
+        frontEnd?.serve()
+        while let request = frontEnd?.requests.popFirst() {
+            if let channel = channelsToShards[routes.shard(of: request.hash)] {
+                channel.requests.send(request)
+            } else {
+                storage?.shard.receive(request)
+            }
+        }
+    }
+
+    private func actOnStorage() {
+        guard storage?.act() != nil else { return }
+        deliverReplies()
+        while let incident = storage?.shard.nextIncident() { logger.error("\(incident)") }
+    }
+
+    private func deliverReplies() {
+        while let reply = storage?.shard.nextReply() {
+            if let channel = channelsToFrontEnds[Int(reply.client)] {
+                channel.replies.send(reply)
+            } else {
+                frontEnd?.complete(reply)
+                if let buffer = reply.buffer { storage?.shard.release(buffer) }
+            }
+        }
+    }
+
+    // MARK: Reply
+
+    private func publishMail() {
+        for peer in peers where peer.channel.publish(from: number) {
+            if peer.doorbell.ring() { counters.wakes &+= 1 }
+        }
+    }
+
+    // MARK: Commands
+
+    private func perform(_ command: LoopCommand) {
+        switch command {
+        case .adopt(let descriptor, let peer):
+            adopt(FileDescriptor(owning: descriptor), peer)
+        case .report(let collection):
+            collection.add(makeReport())
+        case .drain:
+            frontEnd?.drain()
+        case .stop:
+            isStopping = true
+        }
+    }
+
+    private func adopt(_ descriptor: consuming FileDescriptor, _ peer: String) {
+        let rawValue = descriptor.rawValue
+        guard let id = frontEnd?.adopt(descriptor, peer: peer) else { return }
+        do throws(SystemError) {
+            try epoll.add(rawValue, [.readable, .writable, .peerClosed, .edgeTriggered], data: id.eventData)
+        } catch {
+            frontEnd?.closeForCause(id.index, "\(error)")
+        }
+    }
+
+    /// Counters since the start, histograms since the last report, gauges as they are.
+    private func makeReport() -> LoopReport {
+        var report = LoopReport(
+            loop: number, name: name, hasFrontEnd: frontEnd != nil, hasShard: storage != nil,
+            isDrained: frontEnd?.isDrained ?? true)
+        report.loopCounters = counters
+        report.batch = batch
+        report.cpuNanoseconds = Thread.currentCPUNanoseconds
+        report.systemCalls = counters.turns &+ counters.wakes
+        frontEnd?.addTo(&report)
+        storage?.addTo(&report)
+        batch.reset()
+        return report
+    }
+}
+
+extension Channel {
+    /// Whether the loop `number` has something to receive here.
+    func hasMail(for number: Int) -> Bool {
+        number == frontEndLoop ? replies.hasMessages : requests.hasMessages || releases.hasMessages
+    }
+
+    /// Shows the other side what the loop `number` has sent in this turn.
+    /// - Returns: whether there was anything.
+    func publish(from number: Int) -> Bool {
+        guard number == frontEndLoop else { return replies.publish() }
+        // Both, whatever the first one says.
+        let hasRequests = requests.publish()
+        return releases.publish() || hasRequests
+    }
+}

@@ -1,0 +1,96 @@
+/// From replies to bytes.
+extension FrontEnd {
+    /// Takes a shard's reply. Its buffer can go back to the shard afterwards.
+    mutating func complete(_ reply: ReadReply) {
+        let slot = table.slot(reply.ticket)
+        let id = slot.pointee.connection
+        guard connections.find(id) != nil else {
+            table.giveBack(reply.ticket)
+            return
+        }
+        switch reply.status {
+        case .found:
+            connections.at(id.index).pointee.noteReply(extentBytes: Int(reply.extentBytes))
+            finish(reply.ticket, of: id.index, body: reply.valueBuffer)
+        case .missing:
+            counters.misses &+= 1
+            finish(reply.ticket, of: id.index, body: UnsafeRawBufferPointer(start: nil, count: 0))
+        case .needsAllowance:
+            enlarge(reply.ticket, to: Int(reply.extentBytes), of: id.index)
+        case .unreadable:
+            counters.unreadable &+= 1
+            settle(reply.ticket, of: id.index)
+            closeForCause(id.index, "the record it asked for cannot be read")
+        }
+    }
+
+    private mutating func finish(_ ticket: UInt32, of index: UInt32, body: UnsafeRawBufferPointer) {
+        let requestID = table.slot(ticket).pointee.requestID
+        settle(ticket, of: index)
+        guard body.count <= NativeProtocol.bodyBytesMax else {
+            return closeForCause(index, "a value of \(body.count) bytes is more than this protocol can frame")
+        }
+        guard respond(requestID, of: index, body: body) else {
+            return closeForCause(index, "no memory is left for its replies")
+        }
+        unblock(index)
+    }
+
+    /// Gives back what a request held.
+    private mutating func settle(_ ticket: UInt32, of index: UInt32) {
+        let slot = table.slot(ticket)
+        release(Int(slot.pointee.allowanceBytes), of: index)
+        connections.at(index).pointee.requestsInFlight -= 1
+        latency.record(nanoseconds: nowNanoseconds &- slot.pointee.startNanoseconds)
+        table.giveBack(ticket)
+    }
+
+    /// Appends a response to the connection's output.
+    /// - Returns: false when no memory is left for it.
+    mutating func respond(_ requestID: UInt32, of index: UInt32, body: UnsafeRawBufferPointer) -> Bool {
+        let connection = connections.at(index)
+        let byteCount = NativeProtocol.responseHeaderBytes + body.count
+        guard let place = connection.pointee.output.reserve(byteCount, in: &arena) else { return false }
+        NativeProtocol.encodeResponseHeader(into: place, requestID: requestID, bodyBytes: body.count)
+        if let value = body.baseAddress {
+            (place + NativeProtocol.responseHeaderBytes).copyMemory(from: value, byteCount: body.count)
+        }
+        connection.pointee.output.append(byteCount)
+        chargedBytes += byteCount
+        counters.replies &+= 1
+        markUnflushed(index)
+        return true
+    }
+
+    /// Sends what waits, with one send per connection.
+    mutating func flush() {
+        for _ in 0..<unflushed.count {
+            guard let index = unflushed.popFirst() else { break }
+            guard connections.contains(index), connections.at(index).pointee.isUnflushed else { continue }
+            connections.at(index).pointee.isUnflushed = false
+            flush(index)
+        }
+    }
+
+    private mutating func flush(_ index: UInt32) {
+        let connection = connections.at(index)
+        let bytes = connection.pointee.output.bytes
+        guard connection.pointee.isWritable, !bytes.isEmpty else { return }
+        counters.sends &+= 1
+        switch Socket.send(connection.pointee.descriptor.rawValue, bytes) {
+        case .bytes(let count):
+            counters.bytesOut &+= UInt64(count)
+            connection.pointee.isWritable = count == bytes.count
+            chargedBytes -= count
+            connection.pointee.output.removeFirst(count, in: &arena)
+            if connection.pointee.isIdle && (isDraining || connection.pointee.isInputEnded) { return close(index) }
+            unblock(index)
+        case .wouldBlock:
+            connection.pointee.isWritable = false
+        case .closed:
+            close(index)
+        case .failed(let code):
+            closeForCause(index, "\(SystemError("send", code: code))")
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import Logging
+
+/// The connections of one TCP event loop: turns bytes into requests for shards,
+/// and replies into bytes.
+///
+/// Per turn, called by the loop in this order:
+///
+/// ```
+/// noteEvent       for each socket event: what became possible
+/// complete        for each reply: into its connection's output
+/// serve           one recv per readable connection; requests to `requests`
+/// flush           one send per connection with output
+/// ```
+///
+/// **Nothing here waits, and everything is bounded.** A request takes a slot of
+/// the ``RequestTable`` and sets reply memory aside before it goes to a shard.
+/// How much is guessed from the connection's recent replies; a shard that finds a
+/// larger record says so instead of reading it, and the request asks again with
+/// enough set aside. A connection that has used up its budget, since its client
+/// does not read, is not read from; the others do not notice. Each connection can
+/// always have one reply under way, so everybody makes progress.
+///
+/// Touched only by its loop's thread.
+struct FrontEnd: ~Copyable {
+    let number: UInt16
+    let limits: FrontEndLimits
+    let hashSeed: UInt64
+    let shortCircuitsReads: Bool
+    let logger: Logger
+
+    /// For the loop to route; emptied each turn.
+    var requests: Ring<ReadRequest>
+    var table: RequestTable
+    var connections: ConnectionSlab
+    var arena: BufferArena
+    /// Bytes set aside or waiting in outputs, of all connections.
+    var chargedBytes = 0
+    /// No connection is taken over any more, and none is read from.
+    private(set) var isDraining = false
+    /// The time of this turn, on the monotonic clock.
+    var nowNanoseconds: UInt64 = 0
+    var counters = FrontEndCounters()
+    /// From receiving a request to writing its reply.
+    var latency = LatencyHistogram()
+
+    var ready: Ring<UInt32>
+    var unflushed: Ring<UInt32>
+    /// Connections that wait for a slot or for the loop's reply memory.
+    var line = ConnectionLine()
+    let scratch: UnsafeMutableRawBufferPointer
+    private var logLimit = LogLimit()
+
+    static let scratchBytes = 64 << 10
+
+    init(
+        number: UInt16, limits: FrontEndLimits, hashSeed: UInt64, shortCircuitsReads: Bool, logger: Logger
+    ) throws(SystemError) {
+        self.number = number
+        self.limits = limits
+        self.hashSeed = hashSeed
+        self.shortCircuitsReads = shortCircuitsReads
+        self.logger = logger
+        requests = Ring(capacity: limits.requestsMax)
+        table = RequestTable(capacity: limits.requestsMax)
+        connections = ConnectionSlab(capacity: limits.connectionsMax)
+        arena = try BufferArena(byteCount: limits.arenaBytes)
+        // A place can change hands once between two emptyings: two entries each.
+        ready = Ring(capacity: 2 * limits.connectionsMax)
+        unflushed = Ring(capacity: 2 * limits.connectionsMax)
+        scratch = .allocate(byteCount: Self.scratchBytes, alignment: 4096)
+    }
+
+    deinit {
+        scratch.deallocate()
+    }
+
+    /// Whether the next turn has work without any event.
+    var hasWork: Bool { !ready.isEmpty }
+    var isDrained: Bool { isDraining && connections.count == 0 }
+
+    // MARK: Connections come and go
+
+    /// Takes a connection over.
+    /// - Returns: what epoll shall carry with its events, or nil when every place is
+    ///   taken or the loop is stopping; the connection is closed then.
+    mutating func adopt(_ descriptor: consuming FileDescriptor, peer: String) -> ConnectionID? {
+        guard !isDraining, let id = connections.insert(Connection(descriptor: descriptor, peer: peer)) else {
+            counters.turnedAway &+= 1
+            return nil
+        }
+        counters.accepted &+= 1
+        return id
+    }
+
+    mutating func noteEvent(_ id: ConnectionID, _ events: Epoll.Events) {
+        // The descriptor may be gone, and its place in use again, since the event was queued.
+        guard let connection = connections.find(id) else { return }
+        if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
+            connection.pointee.isReadable = true
+            if !events.isDisjoint(with: [.peerClosed, .hangUp, .error]) { connection.pointee.hasEndPending = true }
+            makeReady(id.index)
+        }
+        if events.contains(.writable), !connection.pointee.isWritable {
+            connection.pointee.isWritable = true
+            markUnflushed(id.index)
+        }
+    }
+
+    /// Closes a connection now. Its requests in flight find it gone when their
+    /// replies come; what it had set aside is free at once.
+    mutating func close(_ index: UInt32) {
+        let connection = connections.at(index)
+        chargedBytes -= connection.pointee.chargedBytes
+        while connection.pointee.firstWaiting != RequestTable.none {
+            let ticket = connection.pointee.firstWaiting
+            connection.pointee.firstWaiting = table.slot(ticket).pointee.next
+            table.giveBack(ticket)
+        }
+        connection.pointee.held.discard(in: &arena)
+        connection.pointee.output.discard(in: &arena)
+        line.remove(index, in: connections)
+        connections.remove(index)
+        counters.closed &+= 1
+    }
+
+    /// Closes a connection to which there is no true reply, and says why.
+    mutating func closeForCause(_ index: UInt32, _ reason: @autoclosure () -> String) {
+        counters.closedForCause &+= 1
+        if let leftOut = logLimit.admit(at: nowNanoseconds) {
+            let more = leftOut > 0 ? " (\(leftOut) such lines were left out before this one)" : ""
+            logger.notice("closing the connection of \(connections.at(index).pointee.peer): \(reason())\(more)")
+        }
+        close(index)
+    }
+
+    /// Stops reading. Connections go when their last reply is sent.
+    mutating func drain() {
+        isDraining = true
+        for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
+            if connections.at(index).pointee.isIdle { close(index) }
+        }
+    }
+
+    /// Closes what is left, whatever is in flight.
+    mutating func closeAll() {
+        for index in 0..<UInt32(connections.capacity) where connections.contains(index) { close(index) }
+    }
+
+    /// Counters are since the start, latencies since the last report.
+    mutating func addTo(_ report: inout LoopReport) {
+        report.frontEnd = counters
+        report.latency = latency
+        latency.reset()
+        report.connections = connections.count
+        report.requestsInFlight = table.count
+        report.systemCalls &+= counters.receives &+ counters.sends
+    }
+
+    // MARK: The turn's lists
+
+    @inline(__always)
+    mutating func makeReady(_ index: UInt32) {
+        let connection = connections.at(index)
+        guard !connection.pointee.isReady else { return }
+        connection.pointee.isReady = true
+        ready.append(index)
+    }
+
+    @inline(__always)
+    mutating func markUnflushed(_ index: UInt32) {
+        let connection = connections.at(index)
+        guard !connection.pointee.isUnflushed else { return }
+        connection.pointee.isUnflushed = true
+        unflushed.append(index)
+    }
+}

@@ -1,0 +1,62 @@
+/// The bounds of one front end. Sizes in bytes.
+package struct FrontEndLimits: Sendable {
+    /// Requests that wait for a reply, of all connections.
+    package var requestsMax = 16_384
+    /// Connections at a time.
+    package var connectionsMax = 16_384
+    /// What the replies of one connection may occupy, in flight and unsent.
+    package var replyBytesPerConnection = 1 << 20
+    /// What a connection may always occupy, however full the loop is: one reply
+    /// of the largest size.
+    package var replyBytesGuaranteed = 128 << 10
+    /// What the replies of all connections may occupy before everyone is held to
+    /// the guarantee.
+    package var replyBytesMax = 128 << 20
+    /// Address space for outputs. Buffers are rounded up to powers of two and
+    /// exist twice while they grow.
+    package var arenaBytes = 1 << 30
+
+    package init() {}
+}
+
+package struct FrontEndCounters: BitwiseCopyable, Sendable {
+    package var accepted: UInt64 = 0
+    package var turnedAway: UInt64 = 0
+    package var closed: UInt64 = 0
+    package var closedForCause: UInt64 = 0
+    package var requests: UInt64 = 0
+    package var replies: UInt64 = 0
+    package var misses: UInt64 = 0
+    package var unreadable: UInt64 = 0
+    package var receives: UInt64 = 0
+    package var sends: UInt64 = 0
+    package var bytesIn: UInt64 = 0
+    package var bytesOut: UInt64 = 0
+    /// Times that a connection was not read from because of a bound.
+    package var pushedBack: UInt64 = 0
+
+    package init() {}
+}
+
+/// At most ten log lines a second of one kind: what clients do wrong must not
+/// fill the disk.
+struct LogLimit {
+    private var secondStart: UInt64 = 0
+    private var admitted = 0
+    private var leftOut = 0
+
+    /// - Returns: nil to stay silent, else how many lines were left out before.
+    mutating func admit(at nanoseconds: UInt64) -> Int? {
+        if nanoseconds &- secondStart >= 1_000_000_000 {
+            secondStart = nanoseconds
+            admitted = 0
+        }
+        guard admitted < 10 else {
+            leftOut += 1
+            return nil
+        }
+        admitted += 1
+        defer { leftOut = 0 }
+        return leftOut
+    }
+}

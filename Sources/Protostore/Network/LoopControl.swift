@@ -1,0 +1,98 @@
+import Synchronization
+
+/// What the main thread asks of a loop: rare, so a lock and an array do.
+enum LoopCommand: Sendable {
+    /// Take over this open descriptor.
+    case adopt(descriptor: CInt, peer: String)
+    /// Add your counters to the collection.
+    case report(ReportCollection)
+    /// Stop reading from connections; say so in a report once all are gone.
+    case drain
+    /// Leave the loop after this turn, whatever is in flight.
+    case stop
+}
+
+/// Commands on their way to a loop.
+final class CommandInbox: Sendable {
+    private let commands = Mutex<[LoopCommand]>([])
+    private let wakeDescriptor: WakeDescriptor
+
+    init() throws(SystemError) {
+        wakeDescriptor = try WakeDescriptor()
+    }
+
+    /// For epoll, edge-triggered.
+    var rawDescriptor: CInt { wakeDescriptor.rawValue }
+
+    func send(_ command: LoopCommand) {
+        commands.withLock { $0.append(command) }
+        wakeDescriptor.wake()
+    }
+
+    func takeAll() -> [LoopCommand] {
+        commands.withLock { waiting in
+            defer { waiting.removeAll() }
+            return waiting
+        }
+    }
+}
+
+/// Where loops put their reports and the main thread waits for them.
+package final class ReportCollection: Sendable {
+    private let reports: Mutex<[LoopReport]> = Mutex([])
+    private let wakeDescriptor: CInt
+
+    /// - Parameter wakeDescriptor: an eventfd of the main thread, raised at each report.
+    init(wakeDescriptor: CInt) {
+        self.wakeDescriptor = wakeDescriptor
+    }
+
+    func add(_ report: LoopReport) {
+        reports.withLock { $0.append(report) }
+        WakeDescriptor.wake(wakeDescriptor)
+    }
+
+    /// - Returns: the reports in the order of their loops once all `count` are
+    ///   there, and forgets them; nothing before.
+    func takeComplete(count: Int) -> [LoopReport] {
+        reports.withLock { collected in
+            guard collected.count >= count else { return [] }
+            defer { collected.removeAll() }
+            return collected.sorted { $0.loop < $1.loop }
+        }
+    }
+
+    func discardAll() {
+        reports.withLock { $0.removeAll() }
+    }
+}
+
+/// What one loop did: counters since its start, histograms since its last report.
+package struct LoopReport: Sendable {
+    package var loop: Int
+    package var name: String
+    package var hasFrontEnd: Bool
+    package var hasShard: Bool
+    package var isDrained: Bool
+    package var connections = 0
+    package var requestsInFlight = 0
+    package var readsInFlight = 0
+    package var readsWaiting = 0
+    package var systemCalls: UInt64 = 0
+    package var cpuNanoseconds: UInt64 = 0
+    package var loopCounters = LoopCounters()
+    package var frontEnd = FrontEndCounters()
+    package var shard = ShardCounters()
+    package var latency = LatencyHistogram()
+    /// Requests taken, and completions collected, per turn that had any.
+    package var batch = BatchHistogram()
+}
+
+package struct LoopCounters: BitwiseCopyable, Sendable {
+    /// Turns, each with one epoll_wait.
+    package var turns: UInt64 = 0
+    /// Wake-ups of other loops.
+    package var wakes: UInt64 = 0
+
+    package init() {}
+}

@@ -1,0 +1,110 @@
+import Glibc
+import Logging
+
+/// Builds the loops of a server and wires them to each other.
+struct LoopAssembly {
+    let configuration: ServerConfiguration
+    let store: Store
+    let logger: Logger
+
+    private var frontEndCount: Int { configuration.tcpThreads }
+    private var shardCount: Int { configuration.shardCount }
+    private var hasSeparateShards: Bool { configuration.aioThreads > 0 }
+
+    /// Memory for reads at the disk and replies on their way, per shard.
+    private static let readBufferBytes = 256 << 20
+
+    /// Loops are numbered front ends first, then shards that have loops of their own.
+    private func loopNumber(ofShard shard: Int) -> Int { hasSeparateShards ? frontEndCount + shard : shard }
+
+    func makeLoops() throws -> [EventLoop] {
+        let limits = makeLimits()
+        var loops: [EventLoop] = []
+        for number in 0..<frontEndCount {
+            loops.append(try makeLoop(number, limits, hasFrontEnd: true, shard: hasSeparateShards ? nil : number))
+        }
+        if hasSeparateShards {
+            for shard in 0..<shardCount {
+                loops.append(try makeLoop(loopNumber(ofShard: shard), limits, hasFrontEnd: false, shard: shard))
+            }
+        }
+        connect(loops, limits)
+        return loops
+    }
+
+    /// No front end needs more places than the process may have descriptors.
+    private func makeLimits() -> FrontEndLimits {
+        var limits = FrontEndLimits()
+        limits.connectionsMax = min(DescriptorLimit.raiseToHard(), 1 << 20)
+        return limits
+    }
+
+    private func makeLoop(
+        _ number: Int, _ limits: FrontEndLimits, hasFrontEnd: Bool, shard: Int?
+    ) throws -> EventLoop {
+        let completions = try WakeDescriptor()
+        var storage: LoopStorage?
+        if let shard { storage = try makeStorage(shard, limits, completionDescriptor: completions.rawValue) }
+        var frontEnd: FrontEnd?
+        if hasFrontEnd {
+            frontEnd = try FrontEnd(
+                number: UInt16(number), limits: limits, hashSeed: store.datafile.superblock.hashSeed,
+                shortCircuitsReads: configuration.shortCircuitsReads, logger: logger)
+        }
+        return try EventLoop(
+            number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
+            frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount, logger: logger)
+    }
+
+    private func makeStorage(
+        _ shard: Int, _ limits: FrontEndLimits, completionDescriptor: CInt
+    ) throws -> LoopStorage {
+        let index = try store.takeIndex(ofShard: shard)
+        let device: LinuxAIODevice
+        do throws(SystemError) {
+            device = try LinuxAIODevice(
+                file: store.datafile.file, depthMax: configuration.ioDepthMax,
+                completionDescriptor: completionDescriptor)
+        } catch {
+            throw error.code == EAGAIN ? ServerError.ioDepthExhausted(configuration.ioDepthMax * shardCount) : error
+        }
+        let shard = try Shard(
+            number: shard, segments: store.datafile.segments, index: index,
+            requestsMax: limits.requestsMax * frontEndCount, depthMax: configuration.ioDepthMax,
+            bufferBytes: Self.readBufferBytes)
+        return LoopStorage(device: device, shard: shard)
+    }
+
+    /// One channel for each pair of a front end and a shard on different loops.
+    private func connect(_ loops: [EventLoop], _ limits: FrontEndLimits) {
+        var channels: [[Channel?]] = []
+        for frontEnd in 0..<frontEndCount {
+            channels.append(
+                (0..<shardCount).map { shard in
+                    let shardLoop = loopNumber(ofShard: shard)
+                    guard shardLoop != frontEnd else { return nil }
+                    return Channel(frontEndLoop: frontEnd, shardLoop: shardLoop, requestsMax: limits.requestsMax)
+                })
+        }
+        for loop in loops {
+            let shard = (0..<shardCount).first { loopNumber(ofShard: $0) == loop.number }
+            let toShards = loop.number < frontEndCount ? channels[loop.number] : []
+            let toFrontEnds = shard.map { shard in channels.map { $0[shard] } } ?? []
+            loop.connect(toShards: toShards, toFrontEnds: toFrontEnds) { loops[$0].doorbell }
+        }
+    }
+}
+
+/// What keeps a server from starting, beyond what its store says.
+enum ServerError: Error, CustomStringConvertible {
+    case ioDepthExhausted(Int)
+
+    var description: String {
+        switch self {
+        case .ioDepthExhausted(let depth):
+            "the kernel has no room for \(depth) reads at a time (--max-io-depth times the loops that read): "
+                + "fs.aio-max-nr is shared by all programs. Choose a smaller --max-io-depth, or raise it with "
+                + "sysctl fs.aio-max-nr"
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import Glibc
+import Logging
+
+/// A server on one store: threads, sockets, signals and statistics around the loops.
+///
+/// ```
+///              main thread: open the store, listen, accept, signals, statistics, stop
+///                   | hands each accepted socket to the next TCP loop
+///    +--------------+--------------+
+///    v                             v
+///  TCP loop 0 ..              TCP loop n-1       connections; shards as well with --num-aio-threads 0
+///    |  mailboxes                  |
+///    v                             v
+///  AIO loop 0 ..              AIO loop m-1       one shard each: index and disk
+/// ```
+///
+/// The life of a server: `init` opens everything and fails with one clear error;
+/// `blockingRun` serves until SIGTERM or SIGINT, then stops accepting, lets what is
+/// in flight finish for up to ``drainNanoseconds``, and returns.
+public final class Server {
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+    private let store: Store
+    private let loops: [EventLoop]
+    private var listener: Listener
+    private let signals: SignalDescriptor
+    private let wake: WakeDescriptor
+    private let epoll: Epoll
+    private let collection: ReportCollection
+    private var statistics: StatisticsReporter
+    private var nextLoop = 0
+    private var hasSaidPaused = false
+
+    /// How long a stop waits for replies that are under way.
+    static let drainNanoseconds: UInt64 = 800_000_000
+
+    private enum EventSource: UInt64 {
+        case listener, signals, wake
+    }
+
+    /// Opens the store and listens. Signals SIGTERM and SIGINT are blocked in this
+    /// thread from here on.
+    /// - Throws: an error whose description says what to do.
+    public init(_ configuration: ServerConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        self.logger = logger
+        SignalDescriptor.ignoreBrokenPipes()
+        signals = try SignalDescriptor([SIGTERM, SIGINT])
+        wake = try WakeDescriptor()
+        epoll = try Epoll()
+        collection = ReportCollection(wakeDescriptor: wake.rawValue)
+        store = try Store(
+            directory: configuration.directory, indexDirectory: configuration.indexDirectory,
+            partitionCount: configuration.shardCount, logger: logger)
+        loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
+        listener = try Listener(host: configuration.host, port: configuration.port)
+        statistics = StatisticsReporter(logger: logger)
+        try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
+        try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
+        try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+    }
+
+    /// The port that the server listens on.
+    public var port: UInt16 { listener.port }
+
+    /// Serves until a signal says to stop. A second signal ends the process at once.
+    public func blockingRun() throws {
+        let threads = try loops.map { loop in
+            try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }
+        }
+        logger.info("listening on \(listener.host):\(listener.port)")
+        try serve()
+        logger.info("stopping: accepting no more connections")
+        stop()
+        for thread in threads { thread.blockingJoin() }
+        try store.close()
+        logger.info("stopped")
+    }
+
+    private func cpu(of loop: EventLoop) -> Int? {
+        configuration.pinsThreads ? loop.number % Thread.processorCount : nil
+    }
+
+    // MARK: Serving
+
+    private func serve() throws {
+        var nextReport = Clock.monotonicNanoseconds() + reportInterval
+        while true {
+            let count = try epoll.blockingWaitForEvents(timeoutMilliseconds: timeout(until: nextReport))
+            for position in 0..<count {
+                switch EventSource(rawValue: epoll.event(at: position).data) {
+                case .listener: accept()
+                case .signals: if signals.next() != nil { return }
+                case .wake: statistics.log(collection.takeComplete(count: loops.count))
+                case nil: break
+                }
+            }
+            let now = Clock.monotonicNanoseconds()
+            if listener.isPaused { accept() }
+            if now >= nextReport {
+                for loop in loops { loop.commands.send(.report(collection)) }
+                nextReport = now + reportInterval
+            }
+        }
+    }
+
+    private var reportInterval: UInt64 {
+        let seconds = configuration.statisticsSeconds
+        // Off is once in a century.
+        return seconds > 0 ? UInt64(seconds * 1e9) : 3_000_000_000_000_000_000
+    }
+
+    /// Milliseconds until the next report is due; 100 while accepting is paused.
+    private func timeout(until nextReport: UInt64) -> CInt {
+        let now = Clock.monotonicNanoseconds()
+        let rest = nextReport > now ? (nextReport - now) / 1_000_000 + 1 : 0
+        return CInt(min(rest, listener.isPaused ? 100 : 60_000))
+    }
+
+    private func accept() {
+        let outcome = listener.acceptAll { [self] descriptor, peer in
+            let loop = loops[nextLoop % configuration.tcpThreads]
+            nextLoop += 1
+            loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
+        }
+        switch outcome {
+        case .drained:
+            if hasSaidPaused { logger.notice("accepting connections again") }
+            hasSaidPaused = false
+            watchListener(true)
+        case .paused(let error):
+            if !hasSaidPaused {
+                logger.warning("accepting no connections for now: \(error); those that stand are served (see ulimit -n)")
+            }
+            hasSaidPaused = true
+            watchListener(false)
+        case .failed(let error):
+            logger.error("a connection was not accepted: \(error)")
+        }
+    }
+
+    /// While descriptors are exhausted the listener would report readable forever.
+    private func watchListener(_ isWatched: Bool) {
+        try? epoll.modify(
+            listener.rawDescriptor, isWatched ? .readable : [], data: EventSource.listener.rawValue)
+    }
+
+    // MARK: Stopping
+
+    private func stop() {
+        try? epoll.remove(listener.rawDescriptor)
+        collection.discardAll()
+        for loop in loops { loop.commands.send(.drain) }
+        drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
+        for loop in loops { loop.commands.send(.stop) }
+    }
+
+    /// Asks the loops every few milliseconds whether their connections are gone.
+    private func drain(until deadline: UInt64) {
+        var asked = false
+        while Clock.monotonicNanoseconds() < deadline {
+            if !asked {
+                for loop in loops { loop.commands.send(.report(collection)) }
+                asked = true
+            }
+            guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }
+            for position in 0..<count where epoll.event(at: position).data == EventSource.signals.rawValue {
+                logger.notice("a second signal: ending at once")
+                _exit(128 + (signals.next() ?? SIGTERM))
+            }
+            let reports = collection.takeComplete(count: loops.count)
+            if !reports.isEmpty {
+                if reports.allSatisfy(\.isDrained) { return }
+                asked = false
+            }
+        }
+        logger.notice("closing connections that did not finish in time")
+    }
+}

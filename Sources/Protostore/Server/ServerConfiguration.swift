@@ -1,0 +1,42 @@
+/// How a server is to run. Defaults are those of `run`.
+public struct ServerConfiguration: Sendable {
+    /// The directory with `protostore.data`.
+    public var directory: String
+    /// Numeric address or host name to listen on.
+    public var host = "127.0.0.1"
+    /// 1 to 65,535, or 0 to let the kernel choose.
+    public var port: UInt16 = 12345
+    /// TCP event loops, at least 1.
+    public var tcpThreads = 1
+    /// AIO loops; 0 puts the shards on the TCP loops.
+    public var aioThreads = 0
+    /// Reads at the disk at a time, per loop that reads.
+    public var ioDepthMax = 128
+    /// Keep loop i on processor i modulo their number.
+    public var pinsThreads = false
+    /// Answer every read with an empty value, without index and disk: measures
+    /// the network alone.
+    public var shortCircuitsReads = false
+    /// Seconds between statistics lines; 0 for none.
+    public var statisticsSeconds: Double = 10
+    /// Where the index is mapped: a directory on a memory file system.
+    public var indexDirectory = "/dev/shm"
+
+    public init(directory: String) {
+        self.directory = directory
+    }
+
+    /// What is wrong with the values, in a sentence, or nil.
+    public var problem: String? {
+        if tcpThreads < 1 { return "--num-tcp-threads is \(tcpThreads); at least one loop has to serve connections" }
+        if tcpThreads > 64 { return "--num-tcp-threads is \(tcpThreads); at most 64 are possible" }
+        if aioThreads < 0 || aioThreads > 64 { return "--num-aio-threads is \(aioThreads); 0 to 64 are possible" }
+        if ioDepthMax < 1 { return "--max-io-depth is \(ioDepthMax); at least one read has to be possible" }
+        if ioDepthMax > 16_384 { return "--max-io-depth is \(ioDepthMax); at most 16384 are possible" }
+        if statisticsSeconds < 0 { return "--stats-interval is \(statisticsSeconds); it has to be 0 (off) or more" }
+        return nil
+    }
+
+    /// How many loops own a shard.
+    var shardCount: Int { aioThreads == 0 ? tcpThreads : aioThreads }
+}

@@ -1,0 +1,63 @@
+import Logging
+
+/// Turns the loops' counters into one line per loop and interval.
+struct StatisticsReporter {
+    private let logger: Logger
+    private var previous: [LoopReport] = []
+    private var previousNanoseconds = Clock.monotonicNanoseconds()
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    mutating func log(_ reports: [LoopReport]) {
+        guard !reports.isEmpty else { return }
+        let now = Clock.monotonicNanoseconds()
+        let seconds = Double(max(now - previousNanoseconds, 1)) / 1e9
+        for (position, report) in reports.enumerated() {
+            let before = position < previous.count ? previous[position] : nil
+            logger.info("\(Self.line(report, since: before, seconds: seconds))")
+        }
+        previous = reports
+        previousNanoseconds = now
+    }
+
+    /// One loop's line. Rates are per second of the interval; latencies in microseconds.
+    static func line(_ now: LoopReport, since before: LoopReport?, seconds: Double) -> String {
+        func rate(_ counter: (LoopReport) -> UInt64) -> Int {
+            Int(Double(counter(now) &- (before.map(counter) ?? 0)) / seconds)
+        }
+        let polls = rate { $0.loopCounters.turns }
+        let requests = rate { $0.hasFrontEnd ? $0.frontEnd.requests : $0.shard.hits &+ $0.shard.misses }
+        var fields = [
+            "\(now.name): polls/s \(polls)",
+            "requests/s \(requests)",
+            "reads/s \(rate { $0.shard.readsStarted })", "writes/s 0",
+            "in flight \(now.readsInFlight) reads 0 writes", "waiting \(now.readsWaiting)",
+            "requests/poll \(decimal(Double(requests) / Double(max(polls, 1))))",
+            "syscalls/request \(decimal(Double(rate { $0.systemCalls }) / Double(max(requests, 1))))",
+            "batch p50 \(now.batch.count(atPercentile: 50)) p99 \(now.batch.count(atPercentile: 99))",
+            "cpu \(Int(Double(rate { $0.cpuNanoseconds }) / 1e7))%",
+        ]
+        if now.hasFrontEnd {
+            fields.append(
+                "latency us p50 \(Int(now.latency.microseconds(atPercentile: 50)))"
+                    + " p99 \(Int(now.latency.microseconds(atPercentile: 99)))"
+                    + " p99.9 \(Int(now.latency.microseconds(atPercentile: 99.9)))")
+            fields.append("connections \(now.connections)")
+            fields.append("misses/s \(rate { $0.frontEnd.misses })")
+            fields.append("closed for cause \(now.frontEnd.closedForCause)")
+        }
+        if now.hasShard {
+            fields.append("damaged \(now.shard.damagedRecords)")
+            fields.append("false candidates \(now.shard.falseCandidates)")
+        }
+        return fields.joined(separator: ", ")
+    }
+
+    private static func decimal(_ value: Double) -> String {
+        let hundredths = Int((value * 100).rounded())
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    }
+}

@@ -1,0 +1,115 @@
+/// An open datafile: checked, locked against other processes, and with the use of
+/// every segment known.
+package final class Datafile: Sendable {
+    package static let name = "protostore.data"
+
+    package let path: String
+    package let file: FileDescriptor
+    package let superblock: Superblock
+    package let segments: SegmentTable
+    /// Segments whose header could not be read or is damaged: nothing in them can
+    /// be verified, so nothing in them is served.
+    package let damagedSegments: [Int]
+
+    /// Opens `directory`'s datafile for reading, past the page cache.
+    ///
+    /// Costs one read per segment, many at a time.
+    package init(directory: String) throws(StoreError) {
+        path = "\(directory)/\(Self.name)"
+        file = try Self.open(path, directory)
+        superblock = try Self.readSuperblock(of: file, path)
+        do throws(SystemError) {
+            (segments, damagedSegments) = try Self.readSegmentHeaders(of: file, superblock)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private static func open(_ path: String, _ directory: String) throws(StoreError) -> FileDescriptor {
+        guard Directory.fileExists(path) else { throw .notAStore(path, "there is no such file") }
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, .direct)
+            if try file.tryLockExclusively() { return file }
+        } catch {
+            throw .system(error)
+        }
+        throw .inUse(directory)
+    }
+
+    /// The valid copy of the highest generation.
+    private static func readSuperblock(
+        of file: borrowing FileDescriptor, _ path: String
+    ) throws(StoreError) -> Superblock {
+        var best: Superblock?
+        var failure = Superblock.DecodeError.notAStore
+        for offset in DatafileLayout.superblockOffsets {
+            do throws(Superblock.DecodeError) {
+                let copy = try readCopy(of: file, at: offset)
+                if copy.generation > best?.generation ?? 0 { best = copy }
+            } catch {
+                if error != .notAStore { failure = error }
+            }
+        }
+        if let best { return best }
+        throw .undecodable(path, failure)
+    }
+
+    private static func readCopy(
+        of file: borrowing FileDescriptor, at offset: Int
+    ) throws(Superblock.DecodeError) -> Superblock {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: Superblock.byteCount, alignment: 4096)
+        defer { block.deallocate() }
+        guard let count = try? file.read(into: block, at: offset), count == block.count else { throw .notAStore }
+        return try Superblock.decode(UnsafeRawBufferPointer(block), copyAt: offset)
+    }
+
+    private static func readSegmentHeaders(
+        of file: borrowing FileDescriptor, _ superblock: Superblock
+    ) throws(SystemError) -> (SegmentTable, [Int]) {
+        let layout = superblock.layout
+        let present = layout.segmentCount(byteCount: try file.byteCount())
+        let table = SegmentTable(layout: layout, count: Int(clamping: superblock.segmentCount))
+        var damaged = Array(min(present, table.count)..<table.count)
+        var reader = try BatchReader(file: file, bufferBytes: DatafileLayout.blockBytes, depth: 128)
+        try reader.blockingRead(
+            count: min(present, table.count),
+            range: { layout.segmentOffset($0)..<(layout.segmentOffset($0) + DatafileLayout.blockBytes) }
+        ) { segment, block in
+            let header = block.flatMap { SegmentHeader($0, segmentOffset: layout.segmentOffset(segment)) }
+            if let header, header.segment == UInt64(segment), header.storeID == superblock.storeID {
+                table[segment] = header.use
+            } else {
+                damaged.append(segment)
+            }
+        }
+        return (table, damaged.sorted())
+    }
+}
+
+/// Why a directory cannot be opened as a store.
+package enum StoreError: Error, Equatable, CustomStringConvertible {
+    case notAStore(String, String)
+    case undecodable(String, Superblock.DecodeError)
+    case inUse(String)
+    case system(SystemError)
+    case index(String)
+
+    package var description: String {
+        switch self {
+        case .notAStore(let path, let reason):
+            "\(path) is not a store: \(reason). mk_data --path makes one."
+        case .undecodable(let path, .notAStore):
+            "\(path) is not a store: neither copy of its superblock is valid. If mk_data was interrupted, run it again."
+        case .undecodable(let path, .newerVersion(let version)):
+            "\(path) has format version \(version); this program reads version \(Superblock.formatVersion). "
+                + "Use the release that wrote it, or a newer one."
+        case .undecodable(let path, .unknownFeatures(let bits)):
+            "\(path) uses features that this program does not know (bits 0x\(String(bits, radix: 16))). "
+                + "Use the release that wrote it, or a newer one."
+        case .inUse(let directory):
+            "\(directory) is open in another process; a store has one server at a time."
+        case .system(let error): "\(error)"
+        case .index(let reason): "the index cannot be set up: \(reason)"
+        }
+    }
+}

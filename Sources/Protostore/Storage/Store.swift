@@ -1,0 +1,78 @@
+import Logging
+
+/// A store that is open: its datafile, and its index divided among shards.
+///
+/// The index is a cache of what the datafile says. It is loaded from where
+/// `mk_data` saved it, and rebuilt from the segments' summaries where that file is
+/// missing, damaged or of another store.
+package final class Store: Sendable {
+    package typealias Index = HashIndex<SharedIndexMemory>
+
+    package let datafile: Datafile
+    private let indexStorage: IndexStorage<SharedIndexMemory>
+
+    /// Opens `directory`, with the index mapped in a file of `indexDirectory`.
+    /// - Parameter partitionCount: how many shards there will be, 1 to 4,096.
+    package init(
+        directory: String, indexDirectory: String, partitionCount: Int, logger: Logger
+    ) throws {
+        datafile = try Datafile(directory: directory)
+        let superblock = datafile.superblock
+        for segment in datafile.damagedSegments {
+            logger.error("the header of segment \(segment) is damaged: its records cannot be served")
+        }
+        let memory = try SharedIndexMemory(path: "\(indexDirectory)/protostore-\(superblock.storeID).index")
+        indexStorage = try IndexStorage(memory, partitionCount: partitionCount)
+        try rebuildIndex(logger)
+    }
+
+    /// Hands the index of a shard to the thread that will use it. Once per shard.
+    package func takeIndex(ofShard shard: Int) throws(IndexError) -> Index {
+        try indexStorage.takePartition(shard)
+    }
+
+    /// Gives the shared memory back. The store must not be used any more.
+    package func close() throws(SystemError) {
+        try indexStorage.memory.unlink()
+    }
+
+    private func rebuildIndex(_ logger: Logger) throws {
+        let start = Clock.monotonicNanoseconds()
+        var partitions = try IndexPartitions(indexStorage)
+        var rebuild = IndexRebuild(datafile)
+        try rebuild.blockingRun { group throws(IndexError) in try partitions.insert(group) }
+        for segment in rebuild.damagedSegments {
+            logger.error("the summary of segment \(segment) is damaged: its records are not in the index")
+        }
+        let milliseconds = (Clock.monotonicNanoseconds() - start) / 1_000_000
+        logger.info("rebuilt the index from summaries: \(rebuild.keyCount) keys in \(milliseconds) ms")
+    }
+}
+
+/// All partitions of an index in one hand, to fill them.
+struct IndexPartitions: ~Copyable {
+    private let storage: IndexStorage<SharedIndexMemory>
+    private let partitions: UnsafeMutablePointer<Store.Index>
+    private var count = 0
+
+    init(_ storage: IndexStorage<SharedIndexMemory>) throws(IndexError) {
+        self.storage = storage
+        partitions = .allocate(capacity: storage.partitionCount)
+        for number in 0..<storage.partitionCount {
+            (partitions + number).initialize(to: try storage.takePartition(number))
+            count += 1
+        }
+    }
+
+    deinit {
+        partitions.deinitialize(count: count)
+        partitions.deallocate()
+    }
+
+    /// Inserts a group of slots, fetching ahead for all of them first.
+    mutating func insert(_ group: ArraySlice<(hash: UInt64, slot: IndexSlot)>) throws(IndexError) {
+        for entry in group { partitions[storage.partition(of: entry.hash)].prefetchDescriptor(entry.hash) }
+        for entry in group { partitions[storage.partition(of: entry.hash)].prefetchSlots(entry.hash) }
+        for entry in group { try partitions[storage.partition(of: entry.hash)].insert(entry.hash, entry.slot) }
+    }
+}

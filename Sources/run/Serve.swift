@@ -1,0 +1,70 @@
+import ArgumentParser
+import Logging
+import Protostore
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a store to clients over TCP until SIGTERM or SIGINT.")
+
+    @Option(help: "Directory of the store (see mk_data).")
+    var path: String
+
+    @Option(help: "Address to listen on.")
+    var bind = "127.0.0.1"
+
+    @Option(help: "Port to listen on; 0 picks a free one.")
+    var port: UInt16 = 12345
+
+    @Option(name: .customLong("num-tcp-threads"), help: "TCP event loops.")
+    var tcpThreads = 1
+
+    @Option(
+        name: .customLong("num-aio-threads"),
+        help: "AIO loops, one shard of the store each; 0 puts the shards on the TCP loops.")
+    var aioThreads = 0
+
+    @Option(name: .customLong("max-io-depth"), help: "Reads at the disk at a time, per loop that reads.")
+    var ioDepthMax = 128
+
+    @Flag(help: "Keep each loop on a processor of its own.")
+    var pin = false
+
+    @Flag(help: "Answer reads with an empty value, without index and disk: measures the network alone.")
+    var shortCircuitReads = false
+
+    @Option(help: "Seconds between statistics lines, 0 for none.")
+    var statsInterval = 10.0
+
+    @Option(help: "Directory on a memory file system for the index.")
+    var indexPath = "/dev/shm"
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = Logger.Level.info
+
+    private var serverConfiguration: ServerConfiguration {
+        var configuration = ServerConfiguration(directory: path)
+        configuration.host = bind
+        configuration.port = port
+        configuration.tcpThreads = tcpThreads
+        configuration.aioThreads = aioThreads
+        configuration.ioDepthMax = ioDepthMax
+        configuration.pinsThreads = pin
+        configuration.shortCircuitsReads = shortCircuitReads
+        configuration.statisticsSeconds = statsInterval
+        configuration.indexDirectory = indexPath
+        return configuration
+    }
+
+    func validate() throws {
+        if let problem = serverConfiguration.problem { throw ValidationError(problem) }
+    }
+
+    func run() throws {
+        var logger = Logger(label: "protostore") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = logLevel
+        let server = try Server(serverConfiguration, logger: logger)
+        try server.blockingRun()
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
