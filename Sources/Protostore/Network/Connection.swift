@@ -44,7 +44,7 @@ struct Connection: ~Copyable {
     var firstWaiting = RequestTable.none
     var lastWaiting = RequestTable.none
 
-    static let allowanceBytesMin = 4096
+    static let allowanceBytesMin = 8192
 
     /// Why a connection that has requests is not served.
     enum Blocked {

@@ -102,8 +102,8 @@ package final class EventLoop: @unchecked Sendable {
         collectEvents()
         receiveMail()
         collectCompletions()
-        serveConnections()
-        actOnStorage()
+        frontEnd?.serve()
+        act()
         frontEnd?.flush()
         publishMail()
     }
@@ -170,21 +170,33 @@ package final class EventLoop: @unchecked Sendable {
 
     // MARK: Act
 
-    private func serveConnections() {
-        frontEnd?.serve()
+    /// Lets the shard act on all requests, and submits what it queued in one call.
+    private func act() {
+        routeRequests()
+        storage?.act()
+        deliverReplies()
+        // Replies can make the front end ask again, with more set aside.
+        while routeRequests() {
+            storage?.act()
+            deliverReplies()
+        }
+        storage?.submit()
+        while let incident = storage?.shard.nextIncident() { logger.error("\(incident)") }
+    }
+
+    /// - Returns: whether there were any requests.
+    @discardableResult
+    private func routeRequests() -> Bool {
+        var count = 0
         while let request = frontEnd?.requests.popFirst() {
             if let channel = channelsToShards[routes.shard(of: request.hash)] {
                 channel.requests.send(request)
             } else {
                 storage?.shard.receive(request)
             }
+            count += 1
         }
-    }
-
-    private func actOnStorage() {
-        guard storage?.act() != nil else { return }
-        deliverReplies()
-        while let incident = storage?.shard.nextIncident() { logger.error("\(incident)") }
+        return count > 0
     }
 
     private func deliverReplies() {

@@ -19,9 +19,13 @@ struct LoopStorage: ~Copyable {
         return count
     }
 
-    /// Lets the shard act, and submits what it queued in one call.
+    /// Lets the shard look up what arrived and queue reads.
     mutating func act() {
         shard.act(on: &device)
+    }
+
+    /// Hands what is queued to the disk.
+    mutating func submit() {
         device.submit()
     }
 
