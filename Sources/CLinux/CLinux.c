@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,6 +57,16 @@ size_t linux_epoll_event_size(void) { return sizeof(struct epoll_event); }
 
 int linux_epoll_wait(int epoll, void *events, int capacity, int timeout_milliseconds) {
     return epoll_wait(epoll, events, capacity, timeout_milliseconds);
+}
+
+int linux_epoll_wait_nanoseconds(int epoll, void *events, int capacity, int64_t timeout_nanoseconds) {
+    struct timespec timeout = { timeout_nanoseconds / 1000000000, timeout_nanoseconds % 1000000000 };
+    int count = epoll_pwait2(epoll, events, capacity, timeout_nanoseconds < 0 ? NULL : &timeout, NULL);
+    // Kernels before 5.11 lack the call, and older container filters forbid it.
+    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+    int64_t milliseconds = timeout_nanoseconds / 1000000 + (timeout_nanoseconds % 1000000 != 0);
+    if (milliseconds > 1000000000) milliseconds = 1000000000;
+    return epoll_wait(epoll, events, capacity, timeout_nanoseconds < 0 ? -1 : (int)milliseconds);
 }
 
 uint32_t linux_epoll_event_mask(const void *events, int index) {
@@ -156,6 +167,8 @@ int linux_thread_pin(int cpu) {
     if (error != 0) errno = error;
     return error == 0 ? 0 : -1;
 }
+
+int linux_thread_set_timer_slack(uint64_t nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds); }
 
 int linux_cpu_count(void) {
     cpu_set_t set;

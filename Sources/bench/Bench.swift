@@ -1,1 +1,49 @@
-@main enum Main { static func main() {} }
+import ArgumentParser
+import Protostore
+
+/// `bench`: the load generators and micro-benchmarks of Protostore, one
+/// subcommand each.
+///
+/// The path of a request through the sources: ``Workload`` says what to ask,
+/// ``RequestSlots`` gives it an id, ``RequestBuffer`` encodes it,
+/// ``ClientLoop`` sends it and receives the reply, ``ResponseCursor`` cuts that
+/// off, ``ResponseCheck`` judges it, and ``Interval`` takes it to the
+/// ``ReadReport``.
+@main
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Load generators and benchmarks of Protostore.",
+        subcommands: [ReadCommand.self, ConnectCommand.self])
+}
+
+/// Where the server is.
+struct ServerOptions: ParsableArguments {
+    @Option(help: "The server's address or name.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The server's port.")
+    var port: UInt16 = 12345
+}
+
+/// Something that ends the command with one line and exit code 1.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+
+    /// Makes room for connections, as far as the system allows.
+    /// - Throws: ``Failure`` if it is not enough.
+    static func unlessDescriptorsSuffice(connections: Int) throws {
+        // Standard streams, key files, epoll instances and what the runtime opens.
+        let others = 64
+        let limit = try DescriptorLimit.raiseToHardLimit()
+        guard connections <= limit - others else {
+            throw Failure(
+                "\(connections) connections need \(connections + others) descriptors, but the hard limit of this "
+                    + "process is \(limit): raise it (ulimit -Hn) or use fewer clients")
+        }
+    }
+}

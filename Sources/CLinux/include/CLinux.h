@@ -22,6 +22,9 @@ int linux_epoll_remove(int epoll, int fd);
 size_t linux_epoll_event_size(void);
 // `events` holds `capacity` entries of linux_epoll_event_size() bytes.
 int linux_epoll_wait(int epoll, void *events, int capacity, int timeout_milliseconds);
+// The same with a timeout in nanoseconds (-1 waits forever); rounded up to a
+// millisecond where the kernel has no epoll_pwait2.
+int linux_epoll_wait_nanoseconds(int epoll, void *events, int capacity, int64_t timeout_nanoseconds);
 uint32_t linux_epoll_event_mask(const void *events, int index);
 uint64_t linux_epoll_event_data(const void *events, int index);
 
@@ -44,6 +47,7 @@ static inline void linux_prefetch(const void *address) { __builtin_prefetch(addr
 // --- threads
 int linux_thread_set_name(const char *name);       // the calling thread; 15 bytes
 int linux_thread_pin(int cpu);                     // the calling thread
+int linux_thread_set_timer_slack(uint64_t nanoseconds); // the calling thread; at least 1
 int linux_cpu_count(void);                         // that this process may use
 int linux_thread_id(void);
 int64_t linux_thread_cpu_nanoseconds(void);        // CPU time of the calling thread

@@ -1,16 +1,17 @@
 import Glibc
 
-/// How many descriptors this process may have open (RLIMIT_NOFILE).
+/// How many descriptors this process may have open.
 package enum DescriptorLimit {
-    /// Raises the soft limit to the hard one.
-    /// - Returns: the limit in force afterwards.
-    @discardableResult
-    package static func raiseToHard() -> Int {
+    /// Raises the soft limit (RLIMIT_NOFILE) to the hard one, which needs no privilege.
+    /// - Returns: the limit that now holds.
+    package static func raiseToHardLimit() throws(SystemError) -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
-        let soft = limit.rlim_cur
-        limit.rlim_cur = limit.rlim_max
-        let isRaised = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
-        return Int(clamping: isRaised ? limit.rlim_max : soft)
+        guard getrlimit(resource, &limit) == 0 else { throw .last("getrlimit") }
+        if limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            guard setrlimit(resource, &limit) == 0 else { throw .last("setrlimit") }
+        }
+        return Int(clamping: limit.rlim_cur)
     }
 }

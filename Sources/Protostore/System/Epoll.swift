@@ -61,8 +61,19 @@ package struct Epoll: ~Copyable {
     /// - Returns: the number of events, read with `event(at:)` until the next wait.
     ///   A signal counts as no events.
     package func blockingWaitForEvents(timeoutMilliseconds: CInt) throws(SystemError) -> Int {
-        let count = linux_epoll_wait(descriptor.rawValue, buffer, CInt(capacity), timeoutMilliseconds)
-        if count >= 0 { return Int(count) }
+        try eventCount(linux_epoll_wait(descriptor.rawValue, buffer, CInt(capacity), timeoutMilliseconds))
+    }
+
+    /// The same with a finer timeout, for schedules that a millisecond would blur.
+    /// - Parameter timeoutNanoseconds: 0 only looks. Kernels before 5.11 round it up to milliseconds.
+    package func blockingWaitForEvents(timeoutNanoseconds: UInt64) throws(SystemError) -> Int {
+        let timeout = Int64(clamping: timeoutNanoseconds)
+        return try eventCount(
+            linux_epoll_wait_nanoseconds(descriptor.rawValue, buffer, CInt(capacity), timeout))
+    }
+
+    private func eventCount(_ result: CInt) throws(SystemError) -> Int {
+        if result >= 0 { return Int(result) }
         if errno == EINTR { return 0 }
         throw .last("epoll_wait")
     }

@@ -53,4 +53,10 @@ package final class Thread: Sendable {
 
     /// CPU time in nanoseconds that the calling thread has used.
     package static var currentCPUNanoseconds: UInt64 { UInt64(linux_thread_cpu_nanoseconds()) }
+
+    /// Lets timed waits of the calling thread end on time: by default the
+    /// kernel may add 50 microseconds to save wake-ups.
+    package static func setTimerSlack(nanoseconds: UInt64) throws(SystemError) {
+        guard linux_thread_set_timer_slack(max(1, nanoseconds)) == 0 else { throw .last("prctl(PR_SET_TIMERSLACK)") }
+    }
 }

@@ -1,0 +1,156 @@
+import Protostore
+
+// Serving one connection: receive, check, refill, send.
+
+extension ClientLoop {
+    /// One receive if there may be something to receive, and one send if there
+    /// is something to send.
+    mutating func serve(_ index: Int, events: Epoll.Events) {
+        guard connections[index].isOpen else { return }
+        if events.contains(.writable) { connections[index].becameWritable() }
+        if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
+            receive(index, untilEnd: !events.isDisjoint(with: [.peerClosed, .hangUp, .error]))
+        }
+        if schedule == nil { refill(index) }
+        flush(index)
+    }
+
+    // MARK: Receiving
+
+    /// - Parameter untilEnd: the stream ends behind what can be received now, and no event will say so again.
+    private mutating func receive(_ index: Int, untilEnd: Bool) {
+        meter.interval.counters.receives &+= 1
+        switch connections[index].receive(into: buffer) {
+        case .bytes(let count):
+            now = Clock.monotonicNanoseconds()
+            accept(count, on: index)
+            // Less than was asked for means that the socket is empty now.
+            if untilEnd || count == buffer.area.count { setPending(index, untilEnd ? .peerClosed : .readable) }
+        case .wouldBlock:
+            break
+        case .closed:
+            drop(index, "was closed by the server")
+        case .failed(let code):
+            drop(index, "failed: \(SystemError("recv", code: code))")
+        }
+    }
+
+    private mutating func accept(_ count: Int, on index: Int) {
+        var cursor = connections[index].responses(in: buffer, count: count)
+        while let response = cursor.next() {
+            guard let request = connections[index].complete(id: response.id) else {
+                drop(index, "got a reply to request id \(response.id), which is not in flight")
+                return
+            }
+            inFlight &-= 1
+            record(response, to: request, on: index)
+        }
+        connections[index].keep(restOf: cursor)
+    }
+
+    @inline(__always)
+    private mutating func record(_ response: Response, to request: RequestSlots.Request, on index: Int) {
+        meter.interval.counters.replies &+= 1
+        meter.interval.counters.payloadBytes &+= response.body.count
+        // The start is never later: requests are not sent before they are due.
+        if timeline.measures(startNanoseconds: request.startNanoseconds) {
+            meter.interval.recordLatency(nanoseconds: now &- request.startNanoseconds)
+        }
+        switch check.verdict(response.body, for: request.operation, keys: keys) {
+        case .hit: break
+        case .miss: meter.interval.counters.misses &+= 1
+        case .wrong(let fault): report(fault, response, to: request, on: index)
+        }
+    }
+
+    private mutating func report(
+        _ fault: ResponseCheck.Fault, _ response: Response, to request: RequestSlots.Request, on index: Int
+    ) {
+        if fault == .missing { meter.interval.counters.misses += 1 }
+        guard meter.countError() else { return }
+        let key = keys.describe(request.operation)
+        meter.tell("client \(firstClient + index): \(key) \(fault.describe(bytes: response.body.count))")
+    }
+
+    /// Gives a connection up; the run goes on with the others.
+    private mutating func drop(_ index: Int, _ reason: String) {
+        let lost = connections[index].slots.inFlight
+        if meter.countError() {
+            meter.tell("client \(firstClient + index): the connection \(reason), with \(lost) requests in flight")
+        }
+        connections[index].close()
+        inFlight -= lost
+        openConnections -= 1
+        // Nobody looks at the socket again, but it stays open until the end.
+        try? epoll.remove(connections[index].rawValue)
+    }
+
+    /// Serves the connection again in the next turn, as if `events` had come.
+    private mutating func setPending(_ index: Int, _ events: Epoll.Events) {
+        guard connections[index].isOpen else { return }
+        if connections[index].pendingEvents == nil { pending.append(index) }
+        connections[index].pendingEvents = (connections[index].pendingEvents ?? []).union(events)
+    }
+
+    // MARK: Sending
+
+    /// Closed loop: as many requests as have room.
+    private mutating func refill(_ index: Int) {
+        guard isIssuing else { return }
+        while connections[index].hasRoom { issue(on: index, startNanoseconds: now) }
+    }
+
+    @inline(__always)
+    private mutating func issue(on index: Int, startNanoseconds: UInt64) {
+        connections[index].issue(workload.next(), startNanoseconds: startNanoseconds, keys: keys)
+        inFlight &+= 1
+    }
+
+    private mutating func flush(_ index: Int) {
+        guard let transfer = connections[index].sendUnsent() else { return }
+        meter.interval.counters.sends &+= 1
+        switch transfer {
+        case .bytes:
+            // More in flight than the buffer holds: the rest in the next turn.
+            if schedule == nil, isIssuing, connections[index].hasRoom { setPending(index, []) }
+        case .wouldBlock:
+            break
+        case .closed:
+            drop(index, "was closed by the server")
+        case .failed(let code):
+            drop(index, "failed: \(SystemError("send", code: code))")
+        }
+    }
+}
+
+// MARK: - The open loop
+
+extension ClientLoop {
+    /// Issues what is due, over all connections in turn, as far as they have room, and sends it.
+    mutating func issueArrivals() {
+        guard schedule != nil else { return }
+        let limit = min(now, timeline.measureUntil &- 1)
+        hasNoRoom = false
+        while schedule!.nextNanoseconds <= limit {
+            guard let index = connectionWithRoom() else {
+                hasNoRoom = true
+                break
+            }
+            if !connections[index].hasUnsent { touched.append(index) }
+            issue(on: index, startNanoseconds: schedule!.take())
+        }
+        for index in touched { flush(index) }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    /// The next connection with room after the one that was used last.
+    private mutating func connectionWithRoom() -> Int? {
+        guard inFlight < openConnections &* slotsPerConnection else { return nil }
+        for _ in 0..<connections.count {
+            let index = nextConnection
+            nextConnection = index &+ 1 == connections.count ? 0 : index &+ 1
+            if connections[index].hasRoom { return index }
+        }
+        return nil
+    }
+}

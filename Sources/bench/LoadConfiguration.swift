@@ -1,0 +1,60 @@
+/// What a run does; the options of `bench read` in checked form.
+struct LoadConfiguration: Codable, Equatable, Sendable {
+    /// The open loop's schedule.
+    struct Rate: Codable, Equatable, Sendable {
+        /// Requests per second of all clients together.
+        var perSecond: Double
+        var arrivals: Arrivals
+    }
+
+    var host: String
+    var port: UInt16
+    /// Connections.
+    var clients: Int
+    /// The most requests in flight on each connection.
+    var inFlight: Int
+    /// Load threads; each serves its share of the connections.
+    var threads = 1
+    var warmUpSeconds = 1.0
+    /// Measured seconds, after the warm-up.
+    var seconds: Double
+    var distribution = Distribution.uniform
+    var seed: UInt64 = 1
+    /// Share of requests for keys that are not in the store.
+    var absentRatio = 0.0
+    /// The open loop's schedule, or nil for a closed loop.
+    var rate: Rate?
+    /// Compare every byte of every value.
+    var verifiesBytes = false
+    /// The store may differ from what `mk_data` generated.
+    var acceptsChanges = false
+
+    var check: ResponseCheck {
+        ResponseCheck(bytes: verifiesBytes, isUnmodified: !acceptsChanges)
+    }
+
+    /// Why these values make no sense, in one line, or nil.
+    var objection: String? {
+        if clients < 1 { return "--clients must be at least 1" }
+        if inFlight < 1 || inFlight > RequestSlots.capacityMax {
+            return "--inflight must be between 1 and \(RequestSlots.capacityMax)"
+        }
+        if clients.multipliedReportingOverflow(by: inFlight).overflow || clients * inFlight > Self.slotsMax {
+            return "--clients times --inflight must be at most \(Self.slotsMax)"
+        }
+        if threads < 1 || threads > clients { return "--threads must be between 1 and the number of clients" }
+        if !(seconds > 0 && seconds <= Self.secondsMax) { return "--seconds must be above 0 and at most 1000000" }
+        if !(warmUpSeconds >= 0 && warmUpSeconds <= Self.secondsMax) {
+            return "--warmup must be between 0 and 1000000 seconds"
+        }
+        if !(absentRatio >= 0 && absentRatio <= 1) { return "--misses must be between 0 and 1" }
+        if let rate, !(rate.perSecond > 0 && rate.perSecond <= 1e8) {
+            return "--rate must be above 0 and at most 100000000 requests per second"
+        }
+        return nil
+    }
+
+    /// Requests in flight in all: half a gigabyte of slots.
+    private static let slotsMax = 1 << 24
+    private static let secondsMax = 1e6
+}

@@ -1,0 +1,117 @@
+/// The client's side of the native protocol.
+///
+/// ```
+/// request     u32 length = 21 | u8 'R' | 16-byte key | u32 request id
+/// response    u32 request id | u16 body length | body
+/// ```
+///
+/// All integers are big-endian; an empty body means that the key is missing.
+/// Responses of a connection come in any order. Written apart from the
+/// server's codec on purpose: a mistake in one is not repeated in the other.
+///
+/// Received bytes are cut into responses where they lie. Only the incomplete
+/// response at the end of what one `recv` returned is copied, into the
+/// connection's ``ResponseRemainder``, and back in front of the bytes that the
+/// next one returns.
+enum NativeWire {
+    static let readRequestBytes = 25
+    static let responseHeaderBytes = 6
+    static let responseBytesMax = responseHeaderBytes + Int(UInt16.max)
+
+    /// Writes everything of a read request but the key, which goes to `request + 5`.
+    @inline(__always)
+    static func encodeRead(id: UInt32, to request: UnsafeMutableRawPointer) {
+        request.storeBytes(of: UInt32(readRequestBytes - 4).bigEndian, toByteOffset: 0, as: UInt32.self)
+        request.storeBytes(of: UInt8(ascii: "R"), toByteOffset: 4, as: UInt8.self)
+        request.storeBytes(of: id.bigEndian, toByteOffset: 21, as: UInt32.self)
+    }
+
+    static let keyOffset = 5
+}
+
+struct Response {
+    let id: UInt32
+    /// Lies in the receive buffer: valid until the next receive.
+    let body: UnsafeRawBufferPointer
+}
+
+/// Cuts contiguous bytes into responses.
+struct ResponseCursor {
+    /// What has not been cut off yet.
+    private(set) var rest: UnsafeRawBufferPointer
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        rest = bytes
+    }
+
+    /// The next complete response, or nil where only a part of one is left.
+    @inline(__always)
+    mutating func next() -> Response? {
+        guard rest.count >= NativeWire.responseHeaderBytes else { return nil }
+        let id = UInt32(bigEndian: rest.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
+        let bodyBytes = Int(UInt16(bigEndian: rest.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
+        let end = NativeWire.responseHeaderBytes + bodyBytes
+        guard rest.count >= end else { return nil }
+        let body = UnsafeRawBufferPointer(rebasing: rest[NativeWire.responseHeaderBytes..<end])
+        rest = UnsafeRawBufferPointer(rebasing: rest[end...])
+        return Response(id: id, body: body)
+    }
+}
+
+/// Where all connections of a load thread receive, one after the other, with
+/// room in front for the remainder of an earlier receive.
+struct ReceiveBuffer: ~Copyable {
+    private let base: UnsafeMutableRawPointer
+    private let areaBytes: Int
+
+    /// - Parameter areaBytes: the most that one receive takes.
+    init(areaBytes: Int = 256 << 10) {
+        self.areaBytes = areaBytes
+        base = .allocate(byteCount: NativeWire.responseBytesMax + areaBytes, alignment: 64)
+    }
+
+    deinit {
+        base.deallocate()
+    }
+
+    /// Where to receive.
+    var area: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: base + NativeWire.responseBytesMax, count: areaBytes)
+    }
+
+    /// The remainder and the first `count` bytes of the area as one range.
+    func joined(_ remainder: borrowing ResponseRemainder, count: Int) -> UnsafeRawBufferPointer {
+        precondition(count <= areaBytes)
+        let start = base + NativeWire.responseBytesMax - remainder.count
+        remainder.copy(to: start)
+        return UnsafeRawBufferPointer(start: start, count: remainder.count + count)
+    }
+}
+
+/// The beginning of a response whose end has not arrived. Always shorter than
+/// the longest response, or the cursor would have cut it off.
+struct ResponseRemainder: ~Copyable {
+    private var bytes: UnsafeMutableRawPointer?
+    private(set) var count = 0
+
+    init() {}
+
+    deinit {
+        bytes?.deallocate()
+    }
+
+    /// Replaces what is kept. Allocates at the first use only.
+    @inline(__always)
+    mutating func keep(_ rest: UnsafeRawBufferPointer) {
+        precondition(rest.count < NativeWire.responseBytesMax)
+        count = rest.count
+        guard let source = rest.baseAddress, rest.count > 0 else { return }
+        let destination = bytes ?? .allocate(byteCount: NativeWire.responseBytesMax, alignment: 16)
+        bytes = destination
+        destination.copyMemory(from: source, byteCount: rest.count)
+    }
+
+    fileprivate borrowing func copy(to destination: UnsafeMutableRawPointer) {
+        if let bytes, count > 0 { destination.copyMemory(from: bytes, byteCount: count) }
+    }
+}

@@ -1,0 +1,127 @@
+import Histogram
+import Protostore
+
+/// A run from connecting to the report: starts the load threads, collects what
+/// they measured, and hands each line on as soon as it is known.
+struct ReadRun {
+    let configuration: LoadConfiguration
+    let keys: KeySet
+    /// Set it to end the run early; what was measured until then is reported.
+    let stop = StopFlag()
+    private let threads: [LoadThread]
+
+    /// Where lines go while the run goes on.
+    protocol Listener {
+        /// A second has been measured, or the warm-up (nil).
+        mutating func second(_ second: ReadReport.Second?)
+        /// An error in words; only the first few are told.
+        mutating func problem(_ text: String)
+    }
+
+    struct Result {
+        let report: ReadReport
+        /// All latencies in nanoseconds.
+        let latency: Histogram<UInt64>
+    }
+
+    /// Connects all clients.
+    /// - Throws: `SystemError` if not all of them can connect.
+    init(_ configuration: LoadConfiguration, keys: KeySet) throws {
+        self.configuration = configuration
+        self.keys = keys
+        threads = try Self.connect(configuration, keys)
+    }
+
+    /// Runs once and waits until it is over.
+    /// - Throws: `SystemError` if a thread cannot be started.
+    func run(_ listener: inout some Listener) throws -> Result {
+        let start = Clock.monotonicNanoseconds()
+        let timeline = Timeline(
+            startNanoseconds: start, warmUpSeconds: configuration.warmUpSeconds, seconds: configuration.seconds)
+        for thread in threads { try thread.start(timeline, schedule: schedule(thread.number, start), stop: stop) }
+
+        var tally = Tally(threads: threads.count, measureFrom: timeline.measureFrom)
+        var ends: [ClientLoop.End] = []
+        repeat {
+            // Far below a second, so that lines come in time, and rare enough to cost nothing.
+            Clock.blockingSleep(nanoseconds: 20_000_000)
+            for thread in threads {
+                if let end = collect(thread, into: &tally) { ends.append(end) }
+            }
+            while let interval = tally.nextComplete() { tell(interval, measureFrom: timeline.measureFrom, &listener) }
+        } while !tally.hasEnded
+        for thread in threads { thread.blockingJoin() }
+
+        account(for: ends, &tally, &listener)
+        let report = tally.report(
+            configuration, keyCount: keys.count, unsentArrivals: ends.reduce(0) { $0 + $1.unsent })
+        return Result(report: report, latency: tally.latency)
+    }
+
+    // MARK: Threads
+
+    private static func connect(_ configuration: LoadConfiguration, _ keys: KeySet) throws -> [LoadThread] {
+        var threads: [LoadThread] = []
+        var firstClient = 0
+        for number in 0..<configuration.threads {
+            let rest = configuration.threads - number
+            let count = (configuration.clients - firstClient) / rest
+            let workload = Workload(
+                configuration.distribution, keyCount: keys.count, absentRatio: configuration.absentRatio,
+                seed: configuration.seed, thread: number, of: configuration.threads)
+            threads.append(
+                try LoadThread(
+                    number, configuration, keys: keys, workload: workload, firstClient: firstClient, count: count))
+            firstClient += count
+        }
+        return threads
+    }
+
+    private func schedule(_ thread: Int, _ start: UInt64) -> ArrivalSchedule? {
+        configuration.rate.map { rate in
+            ArrivalSchedule(
+                rate.arrivals, rate: rate.perSecond, startNanoseconds: start, seed: configuration.seed,
+                thread: thread, of: configuration.threads)
+        }
+    }
+
+    // MARK: Collecting
+
+    /// - Returns: how the thread ended, once, when it has.
+    private func collect(_ thread: LoadThread, into tally: inout Tally) -> ClientLoop.End? {
+        let (intervals, end) = thread.mailbox.takeDelivered()
+        for interval in intervals {
+            tally.add(interval, thread: thread.number)
+            thread.mailbox.giveBack(interval)
+        }
+        if end != nil { tally.end(thread: thread.number) }
+        return end
+    }
+
+    private func tell(_ interval: Interval, measureFrom: UInt64, _ listener: inout some Listener) {
+        for problem in interval.problems { listener.problem(problem) }
+        switch interval.phase {
+        case .warmUp: if configuration.warmUpSeconds > 0 { listener.second(nil) }
+        case .measured: listener.second(ReadReport.Second(interval, measureFrom: measureFrom))
+        case .drain: break
+        }
+    }
+
+    /// What the ends of the threads say beyond the intervals.
+    private func account(for ends: [ClientLoop.End], _ tally: inout Tally, _ listener: inout some Listener) {
+        var problems: [(text: String, count: Int)] = []
+        for failure in ends.compactMap(\.failure) { problems.append(("a load thread failed: \(failure)", 1)) }
+        if ends.allSatisfy({ $0.openConnections == 0 }) {
+            problems.append(("all connections are gone: the run ended early", 0))
+        }
+        let unanswered = ends.reduce(0) { $0 + $1.unanswered }
+        if unanswered > 0 {
+            let seconds = Timeline.drainNanoseconds / 1_000_000_000
+            problems.append(("\(unanswered) requests were not answered within \(seconds) s after the end", unanswered))
+        }
+        for problem in problems {
+            tally.addError(problem.text, count: problem.count)
+            listener.problem(problem.text)
+        }
+    }
+}
