@@ -14,7 +14,7 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Load generators and benchmarks of Protostore.",
-        subcommands: [ReadCommand.self, ConnectCommand.self])
+        subcommands: [ReadCommand.self, ConnectCommand.self, IndexBenchmark.self])
 }
 
 /// Where the server is.
