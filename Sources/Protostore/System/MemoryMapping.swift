@@ -18,6 +18,16 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
         self.byteCount = byteCount
     }
 
+    /// Private zeroed memory of which only the pages that are touched count:
+    /// a range to grow into.
+    package init(reserving byteCount: Int) throws(SystemError) {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | linux_MAP_NORESERVE
+        let base = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
+        guard let base, base != MAP_FAILED else { throw .last("mmap") }
+        self.base = base
+        self.byteCount = byteCount
+    }
+
     /// `byteCount` bytes of a file, shared with everybody who maps it. Pages
     /// that the file does not have yet must be allocated before they are touched.
     package init(shared file: borrowing FileDescriptor, byteCount: Int, writable: Bool) throws(SystemError) {
@@ -34,6 +44,12 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
 
     package var bytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base, count: byteCount)
+    }
+
+    /// Gives whole pages of a private mapping back; they read as zeros afterwards.
+    package func discard(offset: Int, byteCount: Int) throws(SystemError) {
+        precondition(offset >= 0 && byteCount >= 0 && offset + byteCount <= self.byteCount)
+        guard madvise(base + offset, byteCount, MADV_DONTNEED) == 0 else { throw .last("madvise") }
     }
 
     /// The size of a page of this machine in bytes.

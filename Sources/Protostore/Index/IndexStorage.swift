@@ -1,0 +1,154 @@
+import Synchronization
+
+/// An index's memory and what all its partitions share: the header and the
+/// directory. The partitions (``HashIndex``) do the work.
+///
+/// ```
+/// header page   0  u64  magic
+///               8  u64  format version
+///              16  u64  windows in the range
+/// ```
+///
+/// A partition owns a contiguous range of roots. Its thread alone reads and
+/// writes their part of the directory and the windows that these name, so
+/// nothing here is locked but the handing out of partitions.
+package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Sendable {
+    // Sendable because after init each word of the memory belongs to the one
+    // partition whose root it is for; the memory itself is Sendable.
+
+    static var magic: UInt64 { 0x3158_4449_5450_4B56 }
+    static var formatVersion: UInt64 { 1 }
+
+    package let memory: Memory
+    package let partitionCount: Int
+
+    /// A region that would need more pages splits; 1...32.
+    let regionPagesMax: Int
+    let windowCount: Int
+
+    /// The windows that regions are in as long as no partition has been taken.
+    private(set) var windowsInUse: WindowSet
+    /// Whether what is in the memory has yet to be checked, slot by slot, by
+    /// the partitions.
+    private(set) var needsScrubbing = false
+    /// Directory levels that are allocated for all roots.
+    private(set) var levelCount = 0
+    private let taken = Mutex<Set<Int>>([])
+
+    /// An empty index in memory of which nothing is allocated.
+    /// - Parameters:
+    ///   - partitionCount: 1...4096.
+    ///   - regionPagesMax: 1...32 pages at which a region splits; less than 32 is for tests.
+    /// - Throws: where there is no room for the header and the roots, 36 KiB.
+    package init(
+        _ memory: consuming Memory, partitionCount: Int, regionPagesMax: Int = IndexLayout.regionPagesMax
+    ) throws(SystemError) {
+        precondition(partitionCount >= 1 && partitionCount <= IndexLayout.rootCount)
+        precondition(regionPagesMax >= 1 && regionPagesMax <= IndexLayout.regionPagesMax)
+        try Self.allocateHeaderAndRoots(memory)
+        windowCount = Self.windowCount(of: memory)
+        self.memory = memory
+        self.partitionCount = partitionCount
+        self.regionPagesMax = regionPagesMax
+        windowsInUse = WindowSet(windowCount: windowCount)
+        header[0] = Self.magic
+        header[1] = Self.formatVersion
+        header[2] = UInt64(windowCount)
+    }
+
+    /// The index that another process left in the memory, however it ended.
+    ///
+    /// Undoes splits and merges that were interrupted and finds the windows in
+    /// use; each partition checks its slots when it is taken.
+    /// - Throws: `.damaged` where the memory holds no consistent index.
+    /// - Complexity: O(regions).
+    package init(
+        adopting memory: consuming Memory, partitionCount: Int, regionPagesMax: Int = IndexLayout.regionPagesMax
+    ) throws(IndexError) {
+        precondition(partitionCount >= 1 && partitionCount <= IndexLayout.rootCount)
+        do throws(SystemError) { try Self.allocateHeaderAndRoots(memory) } catch { throw .memory(error) }
+        windowCount = Self.windowCount(of: memory)
+        self.memory = memory
+        self.partitionCount = partitionCount
+        self.regionPagesMax = regionPagesMax
+        windowsInUse = WindowSet(windowCount: windowCount)
+        needsScrubbing = true
+        guard header[0] == Self.magic, header[1] == Self.formatVersion, header[2] == UInt64(windowCount) else {
+            throw .damaged("the header is not one of this version and size")
+        }
+        try recoverDirectory()
+    }
+
+    /// Bytes of memory in use, all in: slots, directory, header.
+    package var byteCount: Int { memory.allocatedByteCount }
+
+    /// The partition that a hash belongs to.
+    @inline(__always)
+    package func partition(of hash: UInt64) -> Int {
+        (IndexLayout.root(of: hash) &* partitionCount) >> IndexLayout.rootBits  // both <= 4096
+    }
+
+    /// Hands a partition to the thread that will use it, until it is dropped.
+    /// - Parameter partition: 0..<partitionCount, not handed out at the moment.
+    /// - Throws: `.damaged` where adopted memory holds what no index wrote.
+    /// - Complexity: O(1) for new storage, O(slots of the partition) for adopted or loaded.
+    package func takePartition(_ partition: Int) throws(IndexError) -> HashIndex<Memory> {
+        precondition(partition >= 0 && partition < partitionCount)
+        let isFirst = taken.withLock { $0.insert(partition).inserted }
+        precondition(isFirst, "a partition has one owner at a time")
+        return try HashIndex(self, partition: partition)
+    }
+
+    func returnPartition(_ partition: Int) {
+        taken.withLock { _ = $0.remove(partition) }
+    }
+
+    private static func allocateHeaderAndRoots(_ memory: borrowing Memory) throws(SystemError) {
+        try memory.allocate(offset: 0, byteCount: IndexLayout.pageBytes)
+        try memory.allocate(offset: IndexLayout.directoryOffset, byteCount: IndexLayout.rootCount * 8)
+    }
+
+    private static func windowCount(of memory: borrowing Memory) -> Int {
+        let count = (memory.byteCount - IndexLayout.windowsOffset) >> IndexLayout.windowShift
+        precondition(count >= 1 && count <= IndexLayout.windowCountMax)
+        return count
+    }
+}
+
+// MARK: - Words and regions
+
+extension IndexStorage where Memory: ~Copyable {
+    var header: UnsafeMutablePointer<UInt64> {
+        memory.base.assumingMemoryBound(to: UInt64.self)
+    }
+
+    var directory: UnsafeMutablePointer<UInt64> {
+        (memory.base + IndexLayout.directoryOffset).assumingMemoryBound(to: UInt64.self)
+    }
+
+    func entry(root: Int, index: Int) -> UnsafeMutablePointer<UInt64> {
+        directory + IndexLayout.directoryWord(root: root, index: index)
+    }
+
+    func descriptor(root: Int, index: Int) -> RegionDescriptor {
+        RegionDescriptor(rawValue: entry(root: root, index: index).pointee)
+    }
+
+    func region(_ descriptor: RegionDescriptor) -> IndexRegion {
+        IndexRegion(base: memory.base + IndexLayout.windowOffset(descriptor.window), pages: descriptor.pages)
+    }
+
+    /// Notes that a region is in `window`.
+    /// - Returns: false if there was one already.
+    func claim(window: Int) -> Bool {
+        windowsInUse.insert(window)
+    }
+
+    /// Makes levels 1...`depth` of the directory touchable for all roots.
+    func allocateLevels(through depth: Int) throws(SystemError) {
+        guard depth > 0 else { return }
+        let roots = IndexLayout.rootCount * 8
+        try memory.allocate(offset: IndexLayout.directoryOffset + roots, byteCount: (roots << depth) - roots)
+        levelCount = depth
+    }
+}
