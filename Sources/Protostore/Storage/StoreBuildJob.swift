@@ -9,6 +9,7 @@ final class StoreBuildJob: Sendable {
     let plan: StorePlan
     let directory: StoreDirectory
     let tableOfContents: TableOfContents.Writer
+    let index: StoreBuildIndex
     let superblock: Superblock
 
     // All orderings of these are relaxed: each is a number by itself, and what
@@ -24,6 +25,7 @@ final class StoreBuildJob: Sendable {
     /// Prepares the directory: what was there is gone when this returns.
     init(_ options: StoreBuilder.Options, _ plan: StorePlan, _ directory: StoreDirectory) throws {
         workersEnded = try WakeDescriptor()
+        index = try StoreBuildIndex()
         try directory.prepare(datafileBytes: plan.datafileBytes)
         tableOfContents = try TableOfContents.Writer(directory: directory.path, count: options.keyCount)
         var superblock = Superblock(

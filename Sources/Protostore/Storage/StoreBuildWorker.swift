@@ -7,6 +7,7 @@ struct StoreBuildWorker: ~Copyable {
     private var keyNumber = 0
     private var image: SegmentImage
     private var entries: TableOfContents.Piece
+    private var slots = PendingSlots()
 
     init(_ job: StoreBuildJob) throws(SystemError) {
         let recordBytesMin = StorePlan.recordBytes(job.options.valueBytes.lowerBound)
@@ -21,9 +22,10 @@ struct StoreBuildWorker: ~Copyable {
 
     /// Fills a segment, writes it and adds its keys to table of contents and index.
     /// - Parameter segment: greater than the one before.
-    mutating func build(_ segment: Int) throws(SystemError) {
+    mutating func build(_ segment: Int) throws {
         let first = job.plan.keys(inSegment: segment).lowerBound
         fill(segment)
+        try job.index.insert(slots, startingAt: segment % StoreBuildIndex.partitionCount)
         try SystemError.naming(job.directory.filePath(StoreDirectory.datafileName)) { () throws(SystemError) in
             try job.directory.datafile.write(image.bytes, at: image.offset)
         }
@@ -38,6 +40,7 @@ struct StoreBuildWorker: ~Copyable {
         header.previousUse = use - 1
         image.begin(header)
         entries.removeAll()
+        slots.removeAll()
         let numbers = job.plan.keys(inSegment: segment)
         keys.skip(numbers.lowerBound - keyNumber)
         for number in numbers { append(number) }
@@ -59,7 +62,10 @@ struct StoreBuildWorker: ~Copyable {
             let offset = image.append(header, key: bytes, hash: hash) { value in
                 ValuePattern.fill(value, key: bytes, version: 0)
             }
-            // The plan has counted with the same SegmentSpace: it fits.
+            // The plan has counted with the same SegmentSpace: it fits, and one read covers it.
+            let slot = IndexSlot(
+                recordAt: offset!, byteCount: header.byteCount, expires: false, layout: job.plan.layout)!
+            slots.append(slot, hash: hash, partition: job.index.partition(of: hash))
             entries.append(key: key, offset: offset! + header.valueOffset, length: valueBytes)
         }
     }

@@ -95,7 +95,7 @@ package enum StoreBuilder {
             try directory.release()
             return Report(
                 keyCount: options.keyCount, valueBytes: plan.valueBytes, datafileBytes: plan.datafileBytes,
-                nanoseconds: Clock.monotonicNanoseconds() - started, indexBytes: 0)
+                nanoseconds: Clock.monotonicNanoseconds() - started, indexBytes: job.index.byteCount)
         } catch {
             directory.abandon()
             throw error
