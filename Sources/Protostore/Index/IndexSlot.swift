@@ -9,7 +9,7 @@
 ///
 /// Two kinds of words have location 0 and match no key: 0 is an empty slot,
 /// anything else is room held by a reservation.
-package struct IndexSlot: Hashable, Sendable {
+package struct IndexSlot: Hashable, BitwiseCopyable, Sendable {
     package static let tagBits = 25
     package static let locationBits = 33
     static let tagShift = 39

@@ -8,7 +8,7 @@
 ///
 /// Multiples of a sector up to one page, then two classes for each doubling:
 /// a read is at most a third longer than the record needs.
-package struct SizeClass: Hashable, Sendable {
+package struct SizeClass: Hashable, BitwiseCopyable, Sendable {
     package static let bits = 5
     /// The most bytes that a class can cover.
     package static let byteCountMax = 16 << 20

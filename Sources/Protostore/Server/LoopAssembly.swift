@@ -18,7 +18,7 @@ struct LoopAssembly {
     private func loopNumber(ofShard shard: Int) -> Int { hasSeparateShards ? frontEndCount + shard : shard }
 
     func makeLoops() throws -> [EventLoop] {
-        let limits = makeLimits()
+        let limits = try makeLimits()
         var loops: [EventLoop] = []
         for number in 0..<frontEndCount {
             loops.append(try makeLoop(number, limits, hasFrontEnd: true, shard: hasSeparateShards ? nil : number))
@@ -33,9 +33,9 @@ struct LoopAssembly {
     }
 
     /// No front end needs more places than the process may have descriptors.
-    private func makeLimits() -> FrontEndLimits {
+    private func makeLimits() throws(SystemError) -> FrontEndLimits {
         var limits = FrontEndLimits()
-        limits.connectionsMax = min(DescriptorLimit.raiseToHard(), 1 << 20)
+        limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), 1 << 20)
         return limits
     }
 

@@ -27,7 +27,7 @@ struct IndexRebuild: ~Copyable {
         group.reserveCapacity(Self.groupCount)
         var keyCount = 0
         var damaged: [Int] = []
-        let granuleBytes = datafile.superblock.layout.granuleBytes
+        let layout = datafile.superblock.layout
         func flush() {
             guard failure == nil, !group.isEmpty else { return }
             do throws(IndexError) { try insert(group[...]) } catch { failure = error }
@@ -36,12 +36,11 @@ struct IndexRebuild: ~Copyable {
         }
         try readSummaries(footers) { footer, summary in
             guard let summary else { return damaged.append(Int(footer.segment)) }
-            let segmentOffset = datafile.superblock.layout.segmentOffset(Int(footer.segment))
             for position in 0..<Int(footer.entryCount) {
                 let start = position * SummaryEntry.byteCount
                 let bytes = UnsafeRawBufferPointer(rebasing: summary[start..<(start + SummaryEntry.byteCount)])
                 guard let entry = SummaryEntry(bytes), entry.kind == .put,
-                    let slot = Self.slot(of: entry, footer, segmentOffset, granuleBytes)
+                    let slot = Self.slot(of: entry, footer, layout)
                 else { continue }
                 group.append((entry.hash.index, slot))
                 if group.count == Self.groupCount { flush() }
@@ -56,16 +55,15 @@ struct IndexRebuild: ~Copyable {
 
     /// Nil where the entry does not lie among the segment's records.
     private static func slot(
-        of entry: SummaryEntry, _ footer: SegmentFooter, _ segmentOffset: Int, _ granuleBytes: Int
+        of entry: SummaryEntry, _ footer: SegmentFooter, _ layout: DatafileLayout
     ) -> IndexSlot? {
         let offset = Int(entry.offset)
-        guard offset >= DatafileLayout.blockBytes, offset % granuleBytes == 0,
-            offset + Int(entry.recordBytes) <= Int(footer.recordsEnd),
-            let extent = ReadExtent(recordOffset: segmentOffset + offset, recordBytes: Int(entry.recordBytes))
+        guard offset >= DatafileLayout.blockBytes, offset % layout.granuleBytes == 0,
+            offset + Int(entry.recordBytes) <= Int(footer.recordsEnd)
         else { return nil }
         return IndexSlot(
-            location: UInt64((segmentOffset + offset) / granuleBytes), sizeClass: extent.sizeClass,
-            expires: entry.expiryMilliseconds != 0)
+            recordAt: layout.segmentOffset(Int(footer.segment)) + offset, byteCount: Int(entry.recordBytes),
+            expires: entry.expiryMilliseconds != 0, layout: layout)
     }
 
     // MARK: Reading

@@ -1,43 +1,53 @@
-/// The one read that fetches a record: from the sector in which it starts, as
-/// many bytes as its size class says.
+/// The one disk read that gets a record, as the index's slot of it says.
 ///
 /// ```
-/// sectors   |--------|--------|--------|--------|
-/// record         [================]
-/// extent    [===========================]         class covers lead + record
+///        offset        record                    end of record        offset + byteCount
+///          |-- < 512 B --|----------------------------|---- covered too ----|
+///          multiple of 512
 /// ```
 ///
-/// Whoever indexes a record takes the class from ``init(recordOffset:recordBytes:)``;
-/// whoever reads it gets the extent back from location and class alone.
+/// A slot's size class covers what is between the sector in which the record
+/// starts and the record's end. So direct reads of 512-byte sectors need no
+/// more than the class says. Size classes are rounded up, so an extent may reach
+/// into what follows the record; whoever reads cuts it at the segment's end.
 package struct ReadExtent: Equatable, BitwiseCopyable, Sendable {
-    /// The unit that records are read in; disks with larger sectors are read in theirs.
     package static let sectorBytes = 512
 
+    /// Where to read, in bytes from the datafile's start.
+    package let offset: Int
+    /// How much to read, in bytes.
+    package let byteCount: Int
+    /// Where the record starts in what is read.
+    package let recordStart: Int
+
+    /// - Parameter alignment: what offset and length must be multiples of; a
+    ///   power of two, at least 512.
+    @inline(__always)
+    package init(of slot: IndexSlot, layout: DatafileLayout, alignment: Int = sectorBytes) {
+        // A location has 33 bits and a granule 12: this stays far below 2^63.
+        let record = Int(slot.location) &* layout.granuleBytes
+        let start = record & ~(Self.sectorBytes - 1)
+        let end = start + slot.sizeClass.byteCount
+        offset = start & ~(alignment - 1)
+        byteCount = (end - offset + alignment - 1) & ~(alignment - 1)
+        recordStart = record - offset
+    }
+
     /// The record's first byte in the datafile.
-    package let recordOffset: Int
-    package let sizeClass: SizeClass
+    package var recordOffset: Int { offset + recordStart }
+}
 
-    /// - Returns: nil where the record is larger than any class.
+extension IndexSlot {
+    /// The slot of a record, without its tag.
+    /// - Parameters:
+    ///   - offset: of the record in the datafile, in bytes; a multiple of the granule.
+    ///   - byteCount: of the record, without padding.
+    /// - Returns: nil where the record is longer than one read can cover.
     @inline(__always)
-    package init?(recordOffset: Int, recordBytes: Int) {
-        let lead = recordOffset & (Self.sectorBytes - 1)
-        guard let sizeClass = SizeClass(covering: lead + recordBytes) else { return nil }
-        self.recordOffset = recordOffset
-        self.sizeClass = sizeClass
-    }
-
-    @inline(__always)
-    package init(_ slot: IndexSlot, granuleBytes: Int) {
-        recordOffset = Int(slot.location) * granuleBytes
-        sizeClass = slot.sizeClass
-    }
-
-    /// The bytes to read: aligned outwards for the device, and cut at `limit`,
-    /// the end of the record's segment, which is aligned itself.
-    @inline(__always)
-    package func byteRange(alignment: Int, limit: Int) -> Range<Int> {
-        let start = recordOffset & ~(alignment - 1)
-        let end = (recordOffset & ~(Self.sectorBytes - 1)) + sizeClass.byteCount
-        return start..<min((end + alignment - 1) & ~(alignment - 1), limit)
+    package init?(recordAt offset: Int, byteCount: Int, expires: Bool, layout: DatafileLayout) {
+        let covered = offset & (ReadExtent.sectorBytes - 1) + byteCount
+        guard let sizeClass = SizeClass(covering: covered) else { return nil }
+        let location = UInt64(offset) >> UInt64(layout.granuleBytes.trailingZeroBitCount)
+        self.init(location: location, sizeClass: sizeClass, expires: expires)
     }
 }

@@ -48,9 +48,15 @@ package final class SegmentTable: @unchecked Sendable {
         return segment
     }
 
+    /// The first byte behind `segment`.
+    @inline(__always)
+    package func end(of segment: Int) -> Int {
+        layout.segmentOffset(segment) + layout.segmentBytes
+    }
+
     /// Where records that start in `segment` must have ended.
     @inline(__always)
     package func recordsLimit(of segment: Int) -> Int {
-        layout.segmentOffset(segment) + layout.segmentBytes - DatafileLayout.blockBytes
+        end(of: segment) - DatafileLayout.blockBytes
     }
 }

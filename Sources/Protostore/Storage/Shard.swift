@@ -26,7 +26,6 @@
 package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package let number: Int
     private let segments: SegmentTable
-    private let granuleBytes: Int
     private var index: HashIndex<Memory>
     private var arena: BufferArena
 
@@ -49,7 +48,6 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         precondition(bufferBytes >= SizeClass.byteCountMax * 2)
         self.number = number
         self.segments = segments
-        granuleBytes = segments.layout.granuleBytes
         self.index = index
         arena = try BufferArena(byteCount: bufferBytes)
         arrivals = Ring(capacity: requestsMax)
@@ -143,23 +141,21 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         _ read: WaitingRead, on device: inout Device
     ) -> Bool {
         guard let slot = read.slot else { return true }
-        let extent = ReadExtent(slot, granuleBytes: granuleBytes)
+        let extent = ReadExtent(of: slot, layout: segments.layout, alignment: device.alignment)
         guard let segment = segments.segment(ofRecordAt: extent.recordOffset) else {
             report(.damagedIndex, at: extent.recordOffset)
             giveUpCandidate(of: read)
             return true
         }
-        let layout = segments.layout
-        let range = extent.byteRange(
-            alignment: device.alignment, limit: layout.segmentOffset(segment) + layout.segmentBytes)
-        guard let buffer = arena.allocate(byteCount: range.count) else { return false }
+        let byteCount = min(extent.byteCount, segments.end(of: segment) - extent.offset)
+        guard let buffer = arena.allocate(byteCount: byteCount) else { return false }
         let token = operations.take(
             ReadOperation(
-                read: read, extent: extent, segment: segment, start: range.lowerBound, byteCount: range.count,
-                buffer: buffer))
-        device.queueRead(offset: range.lowerBound, into: buffer, byteCount: range.count, token: token)
+                read: read, recordOffset: extent.recordOffset, segment: segment, start: extent.offset,
+                byteCount: byteCount, buffer: buffer))
+        device.queueRead(offset: extent.offset, into: buffer, byteCount: byteCount, token: token)
         counters.readsStarted &+= 1
-        counters.bytesRead &+= UInt64(range.count)
+        counters.bytesRead &+= UInt64(byteCount)
         return true
     }
 
@@ -207,7 +203,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     }
 
     private mutating func verify(_ token: UInt32, _ operation: ReadOperation) {
-        let offset = operation.extent.recordOffset
+        let offset = operation.recordOffset
         let lead = offset - operation.start
         let bytes = UnsafeRawBufferPointer(start: operation.buffer + lead, count: operation.byteCount - lead)
         let seed = Record.checksumSeed(use: segments[operation.segment], offset: UInt64(offset))
@@ -228,7 +224,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         var reply = ReadReply(.found, to: operation.read.request)
         reply.value = value.baseAddress
         reply.valueBytes = UInt32(value.count)
-        reply.extentBytes = UInt32(operation.extent.sizeClass.byteCount)
+        reply.extentBytes = UInt32(operation.read.slot?.sizeClass.byteCount ?? 0)
         reply.buffer = operation.buffer
         replies.append(reply)
     }
@@ -244,7 +240,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     }
 
     private mutating func reject(_ token: UInt32, _ operation: ReadOperation, _ kind: ShardIncident.Kind) {
-        report(kind, at: operation.extent.recordOffset)
+        report(kind, at: operation.recordOffset)
         finish(token)
         giveUpCandidate(of: operation.read)
     }

@@ -14,7 +14,8 @@ struct WaitingRead: BitwiseCopyable {
 /// A read at the device.
 struct ReadOperation: BitwiseCopyable {
     var read: WaitingRead
-    let extent: ReadExtent
+    /// The candidate's first byte in the datafile.
+    let recordOffset: Int
     let segment: Int
     /// What is read, in bytes of the datafile.
     let start: Int

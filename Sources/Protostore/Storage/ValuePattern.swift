@@ -3,8 +3,8 @@
 ///
 /// ```
 /// byte 0 ..< 4   version, little-endian (fewer bytes in a shorter value)
-/// byte 4 ...     SplitMix64 (Steele, Lea, Flood 2014) in counter mode, 8 bytes a step,
-///                little-endian, seeded with XXH3-64(key, seed: version)
+/// byte 4 ...     words of SplitMix64, 8 bytes each, little-endian, seeded with
+///                XXH3-64(key, seed: version)
 /// ```
 ///
 /// The version is 0 as generated; whoever overwrites a key raises it.
@@ -18,7 +18,7 @@ package enum ValuePattern {
             value.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(value.count)))
         }
         guard value.count > versionBytes else { return }
-        var words = Words(key: key, version: version)
+        var words = stream(of: key, version: version)
         var offset = versionBytes
         while offset &+ 8 <= value.count {
             value.storeBytes(of: words.next().littleEndian, toByteOffset: offset, as: UInt64.self)
@@ -34,7 +34,7 @@ package enum ValuePattern {
     package static func verifiedVersion(of value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer) -> UInt32? {
         let version = statedVersion(of: value)
         guard value.count > versionBytes else { return version }
-        var words = Words(key: key, version: version)
+        var words = stream(of: key, version: version)
         var offset = versionBytes
         var difference: UInt64 = 0
         while offset &+ 8 <= value.count {
@@ -57,20 +57,8 @@ package enum ValuePattern {
         return UInt32(littleEndian: version)
     }
 
-    private struct Words {
-        private var state: UInt64
-
-        init(key: UnsafeRawBufferPointer, version: UInt32) {
-            state = XXH3.hash64(key, seed: UInt64(version))
-        }
-
-        @inline(__always)
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var word = state
-            word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-            return word ^ (word >> 31)
-        }
+    @inline(__always)
+    private static func stream(of key: UnsafeRawBufferPointer, version: UInt32) -> SplitMix64 {
+        SplitMix64(seed: XXH3.hash64(key, seed: UInt64(version)))
     }
 }

@@ -23,6 +23,18 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         SystemError(call, code: errno, on: subject)
     }
 
+    /// Runs `body`; an error that names no subject gets this one.
+    package static func naming<Value: ~Copyable>(
+        _ subject: @autoclosure () -> String, _ body: () throws(SystemError) -> Value
+    ) throws(SystemError) -> Value {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            guard error.subject.isEmpty else { throw error }
+            throw SystemError(error.call, code: error.code, on: subject())
+        }
+    }
+
     package static func == (left: SystemError, right: SystemError) -> Bool {
         left.code == right.code && left.subject == right.subject && "\(left.call)" == "\(right.call)"
     }

@@ -1,0 +1,40 @@
+/// How full a segment is: where the next record goes, and whether it and its
+/// summary entry still fit. Whoever fills a segment, or plans to, counts with this.
+package struct SegmentSpace: Sendable {
+    private let layout: DatafileLayout
+    /// Where the records end, in bytes from the segment's start; a multiple of the granule.
+    package private(set) var recordsEnd = DatafileLayout.blockBytes
+    package private(set) var entryCount = 0
+
+    package init(_ layout: DatafileLayout) {
+        self.layout = layout
+    }
+
+    /// Takes room for a record of `byteCount` bytes without padding.
+    /// - Returns: its offset in the segment, or nil where it does not fit.
+    @inline(__always)
+    package mutating func place(byteCount: Int) -> Int? {
+        let end = recordsEnd + layout.padded(byteCount)
+        guard end <= summaryOffset(entryCount: entryCount + 1) else { return nil }
+        defer {
+            recordsEnd = end
+            entryCount += 1
+        }
+        return recordsEnd
+    }
+
+    /// Where the summary of the records so far starts: at a block, as near to
+    /// the footer as possible, so that one read takes both.
+    package var summaryOffset: Int { summaryOffset(entryCount: entryCount) }
+
+    @inline(__always)
+    private func summaryOffset(entryCount: Int) -> Int {
+        let end = layout.segmentBytes - DatafileLayout.blockBytes
+        return (end - entryCount * SummaryEntry.byteCount) & ~(DatafileLayout.blockBytes - 1)
+    }
+
+    /// The most records that any segment of `layout` can hold, of at least `byteCountMin` bytes each.
+    package static func entryCountMax(_ layout: DatafileLayout, byteCountMin: Int = Record.headerBytes) -> Int {
+        layout.segmentBodyBytes / (layout.padded(byteCountMin) + SummaryEntry.byteCount)
+    }
+}

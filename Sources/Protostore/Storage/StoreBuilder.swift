@@ -1,0 +1,137 @@
+/// Makes a whole store of generated keys and values: what `mk_data` does.
+///
+/// DESIGN. Everything but the clock, the store's id and its hash seed is a pure
+/// function of the options: key i (``GeneratedKeys``), the size of value i
+/// (``GeneratedSizes``), and, by a pass over the sizes alone, which keys stand in
+/// which segment (``StorePlan``). So a segment is a piece of work that depends
+/// on no other. A few threads (``StoreBuilder/Worker``) each take the next one,
+/// fill it in memory, write it with one call, add its keys to the index, and go
+/// on; while one waits for the disk, another fills. No queue, no copy.
+///
+/// Keys are generated in ascending order, so each segment's part of the sorted
+/// `protostore.toc.*` files is one piece, too.
+///
+/// ```
+///   claim ------ plan ------ prepare ------ segments ------ seal ------ release
+///   lock,        CPU only,   mark, remove   workers         flush,      remove the
+///   refuse       does it     what was,                      index,      mark
+///                fit?        reserve                        superblock
+/// ```
+///
+/// The datafile is a store from the moment a superblock is in it and not before.
+/// Until then the directory carries a mark (``StoreDirectory``), by which a later
+/// run knows what an interrupted one left behind.
+///
+/// MEMORY. The index (about ten bytes a key), 8 bytes a segment, and for each
+/// worker one segment, its summary and its pieces of the three toc files: a
+/// constant, whatever the sizes of the values.
+///
+/// LEFT OUT. The datafile is a regular file here; block devices are for the server.
+package enum StoreBuilder {
+    package struct Options: Sendable {
+        package static let valueBytesMax = 65_535
+        /// As many records as locations can tell apart.
+        package static let keyCountMax = 1 << DatafileLayout.locationBits
+
+        /// 1...``keyCountMax``.
+        package var keyCount: Int
+        /// Sizes are uniform in this range, 0...``valueBytesMax``.
+        package var valueBytes: ClosedRange<Int>
+        /// The directory to build in; made if its parent is there.
+        package var path: String
+        /// The same seed, count and sizes give the same keys and values.
+        package var seed: UInt64
+        /// Replace a store that is there.
+        package var force = false
+        /// A power of two, 1 MiB to 1 GiB.
+        package var segmentBytes = DatafileLayout.segmentBytesDefault
+        /// Free bytes to count with instead of the file system's.
+        package var freeBytes: Int?
+
+        package init(keyCount: Int, valueBytes: ClosedRange<Int>, path: String, seed: UInt64) {
+            precondition((1...Self.keyCountMax).contains(keyCount))
+            precondition(valueBytes.lowerBound >= 0 && valueBytes.upperBound <= Self.valueBytesMax)
+            self.keyCount = keyCount
+            self.valueBytes = valueBytes
+            self.path = path
+            self.seed = seed
+        }
+    }
+
+    package struct Progress: Sendable {
+        /// Keys whose records are written.
+        package var keys: Int
+        package var keyCount: Int
+        /// Bytes of segments that are written.
+        package var bytes: Int
+        package var byteCount: Int
+    }
+
+    package struct Report: Sendable {
+        package var keyCount: Int
+        /// Bytes of all values.
+        package var valueBytes: Int
+        /// Bytes of the datafile.
+        package var datafileBytes: Int
+        /// From the first look at the directory to the last flush.
+        package var nanoseconds: UInt64
+        /// Bytes of memory that the index takes.
+        package var indexBytes: Int
+    }
+
+    /// Builds a store. Takes as long as writing it does.
+    /// - Parameter everyTick: called about ten times a second on the calling
+    ///   thread; the build stops where it returns false.
+    /// - Throws: ``StoreBuildError`` or `SystemError`. Nothing of the build is
+    ///   left in the directory then.
+    package static func build(_ options: Options, everyTick: (Progress) -> Bool) throws -> Report {
+        let started = Clock.monotonicNanoseconds()
+        let directory = try StoreDirectory(claiming: options.path, force: options.force)
+        do {
+            let plan = try planned(options, directory)
+            let job = try StoreBuildJob(options, plan, directory)
+            try job.writeSegments(everyTick)
+            try job.seal(everyTick)
+            try directory.release()
+            return Report(
+                keyCount: options.keyCount, valueBytes: plan.valueBytes, datafileBytes: plan.datafileBytes,
+                nanoseconds: Clock.monotonicNanoseconds() - started, indexBytes: job.index.byteCount)
+        } catch {
+            directory.abandon()
+            throw error
+        }
+    }
+
+    /// Plans the build and checks that it fits into the file system.
+    private static func planned(_ options: Options, _ directory: StoreDirectory) throws -> StorePlan {
+        let space = try directory.space()
+        let free = options.freeBytes ?? space.free
+        guard let plan = StorePlan(options, fileSystemBytes: space.total, freeBytes: free) else {
+            throw StoreBuildError.noSpace(
+                options.path, needed: StorePlan.estimatedByteCount(options), free: free)
+        }
+        return plan
+    }
+}
+
+/// Why a store was not built, beside failing system calls. Each describes itself in one line.
+package enum StoreBuildError: Error, Equatable, CustomStringConvertible {
+    /// The path of a file that the build would destroy.
+    case exists(String)
+    /// The path of a datafile that another process has open.
+    case inUse(String)
+    /// A directory, and bytes.
+    case noSpace(String, needed: Int, free: Int)
+    /// `everyTick` returned false.
+    case stopped
+
+    package var description: String {
+        switch self {
+        case .exists(let path): "\(path) exists already; --force replaces it"
+        case .inUse(let path): "\(path) is in use by another process"
+        case .noSpace(let path, let needed, let free):
+            "\(path): not enough space: about \(needed) bytes are needed, \(free) bytes are free"
+        case .stopped: "stopped before the end"
+        }
+    }
+}

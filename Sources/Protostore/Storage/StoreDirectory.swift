@@ -1,0 +1,104 @@
+/// The directory of a store while the store is made: who may, and what is there
+/// when it does not come to an end.
+///
+/// ```
+///   empty --claim--> claimed --prepare--> marked --release--> a store
+///                       |                    | \
+///                       |                    |  kill, power cut --> marked, no superblock
+///                       v                    v
+///                    as it was <---abandon--- (all files removed)
+/// ```
+///
+/// The mark is the file `protostore.unfinished`. A later claim may replace
+/// without being forced
+/// - a directory without `protostore.*` files, or
+/// - one that has the mark, where neither superblock copy of the datafile is
+///   one: an interrupted build, or
+/// - an empty datafile alone: a build that was interrupted before its mark.
+///
+/// The datafile is locked from the claim on, and a forced build keeps its
+/// inode, so that at no time another process can open what is being replaced.
+package final class StoreDirectory: Sendable {
+    package static let datafileName = "protostore.data"
+    package static let indexName = "protostore.index"
+    static let markName = "protostore.unfinished"
+    private static let companionNames = [
+        indexName, TableOfContents.uuidsName, TableOfContents.offsetsName, TableOfContents.lengthsName,
+    ]
+
+    package let path: String
+    /// Open for direct I/O, and locked.
+    let datafile: FileDescriptor
+
+    /// Locks the datafile, which is made if it is not there, and looks whether
+    /// the directory may be used.
+    /// - Parameter force: replace whatever is there.
+    /// - Throws: ``StoreBuildError`` `.inUse` or `.exists`, or `SystemError`; nothing changed then.
+    init(claiming path: String, force: Bool) throws {
+        try Directory.create(path)
+        let datafilePath = "\(path)/\(Self.datafileName)"
+        let isNew = !Directory.fileExists(datafilePath)
+        let datafile = try FileDescriptor.open(datafilePath, [.write, .create, .direct], mode: 0o644)
+        guard try datafile.tryLockExclusively() else { throw StoreBuildError.inUse(datafilePath) }
+        do {
+            if !force { try Self.refuseToDestroy(path, datafile) }
+        } catch {
+            if isNew { try? Directory.removeFile(datafilePath) }
+            throw error
+        }
+        self.path = path
+        self.datafile = datafile
+    }
+
+    private static func refuseToDestroy(_ path: String, _ datafile: borrowing FileDescriptor) throws {
+        let datafileBytes = try datafile.byteCount()
+        if datafileBytes > 0, try Superblock.isPresent(in: datafile) {
+            throw StoreBuildError.exists("\(path)/\(datafileName)")
+        }
+        if Directory.fileExists("\(path)/\(markName)") { return }
+        if datafileBytes > 0 { throw StoreBuildError.exists("\(path)/\(datafileName)") }
+        for name in companionNames where Directory.fileExists("\(path)/\(name)") {
+            throw StoreBuildError.exists("\(path)/\(name)")
+        }
+    }
+
+    func filePath(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Bytes that the build may take, those of the files that it replaces
+    /// included, and the size of the file system.
+    func space() throws(SystemError) -> (free: Int, total: Int) {
+        let space = try Directory.space(at: path)
+        return (space.free + Int(try datafile.status().st_blocks) * 512, space.total)
+    }
+
+    /// Removes what was there, durably, and reserves room for the datafile.
+    func prepare(datafileBytes: Int) throws(SystemError) {
+        // The mark first: from here on nothing in the directory is anybody's data.
+        _ = try FileDescriptor.open(filePath(Self.markName), [.write, .create], mode: 0o644)
+        try Directory.synchronize(path)
+        try removeCompanions()
+        try SystemError.naming(filePath(Self.datafileName)) { () throws(SystemError) in
+            try datafile.truncate(byteCount: 0)
+            try datafile.synchronize()
+            try datafile.allocate(offset: 0, byteCount: datafileBytes)
+        }
+    }
+
+    /// The datafile has become a store.
+    func release() throws(SystemError) {
+        try Directory.removeFile(filePath(Self.markName))
+        try Directory.synchronize(path)
+    }
+
+    /// Removes what the build has made, as far as that succeeds; the mark goes last.
+    func abandon() {
+        try? removeCompanions()
+        try? Directory.removeFile(filePath(Self.datafileName))
+        try? Directory.synchronize(path)
+        try? Directory.removeFile(filePath(Self.markName))
+    }
+
+    private func removeCompanions() throws(SystemError) {
+        for name in Self.companionNames { try Directory.removeFile(filePath(name)) }
+    }
+}

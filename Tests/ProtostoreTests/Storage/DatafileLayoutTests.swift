@@ -1,0 +1,67 @@
+import Testing
+
+@testable import Protostore
+
+@Suite struct DatafileLayoutTests {
+    @Test(arguments: [1 << 20, 16 << 20, 1 << 30], [64, 512, 4096])
+    func admitsPowersOfTwoWithinBounds(segmentBytes: Int, granuleBytes: Int) {
+        #expect(DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) != nil)
+    }
+
+    @Test(arguments: [Int.min, -1, 0, 1 << 19, 3 << 20, 1 << 31, Int.max])
+    func otherSegmentSizesAreNotAdmitted(segmentBytes: Int) {
+        #expect(DatafileLayout(segmentBytes: segmentBytes, granuleBytes: 64) == nil)
+    }
+
+    @Test(arguments: [Int.min, -64, 0, 32, 65, 8192, Int.max])
+    func otherGranulesAreNotAdmitted(granuleBytes: Int) {
+        #expect(DatafileLayout(segmentBytes: 16 << 20, granuleBytes: granuleBytes) == nil)
+    }
+
+    @Test func theGranuleIsTheSmallestThatReaches() {
+        let reach64 = 64 << 33
+        #expect(DatafileLayout.granuleBytes(reaching: 0) == 64)
+        #expect(DatafileLayout.granuleBytes(reaching: reach64) == 64)
+        #expect(DatafileLayout.granuleBytes(reaching: reach64 + 1) == 128)
+        #expect(DatafileLayout.granuleBytes(reaching: 4096 << 33) == 4096)
+        #expect(DatafileLayout.granuleBytes(reaching: .max) == 4096)
+        #expect(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64)?.byteCountMax == reach64)
+    }
+
+    @Test func placesAndSegmentsBelongTogether() throws {
+        let layout = try #require(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 128))
+        #expect(layout.segmentOffset(0) == 1 << 20)
+        #expect(layout.segmentOffset(3) == 4 << 20)
+        #expect(layout.segment(containing: 0) == -1)
+        for segment in [0, 1, 1000] {
+            let offset = layout.segmentOffset(segment)
+            #expect(layout.segment(containing: offset) == segment)
+            #expect(layout.segment(containing: offset + layout.segmentBytes - 1) == segment)
+            #expect(layout.segmentCount(byteCount: offset) == segment)
+            #expect(layout.segmentCount(byteCount: offset + layout.segmentBytes - 1) == segment)
+        }
+        #expect(layout.segmentCount(byteCount: 0) == 0)
+        #expect([0, 1, 128, 129].map(layout.padded) == [0, 128, 128, 256])
+        #expect(layout.segmentBodyBytes == (1 << 20) - 8192)
+    }
+
+    /// Fills a segment with records of one size and looks at every step.
+    @Test(arguments: [(64, 56), (64, 72), (128, 1000), (4096, 5000), (64, 65_607)])
+    func recordsNeverReachTheSummary(granuleBytes: Int, recordBytes: Int) throws {
+        let layout = try #require(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: granuleBytes))
+        var space = SegmentSpace(layout)
+        var end = DatafileLayout.blockBytes
+        while let offset = space.place(byteCount: recordBytes) {
+            #expect(offset == end && offset % granuleBytes == 0)
+            end = offset + layout.padded(recordBytes)
+            #expect(space.recordsEnd == end && end <= space.summaryOffset)
+            let summaryEnd = space.summaryOffset + space.entryCount * SummaryEntry.byteCount
+            #expect(summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes)
+            #expect(space.summaryOffset % DatafileLayout.blockBytes == 0)
+        }
+        let entryCountMax = SegmentSpace.entryCountMax(layout, byteCountMin: recordBytes)
+        #expect(space.entryCount <= entryCountMax)
+        // What is left over is less than a record, its entry and the summary's rounding.
+        #expect(entryCountMax - space.entryCount <= 1 + DatafileLayout.blockBytes / layout.padded(recordBytes))
+    }
+}

@@ -1,0 +1,109 @@
+import Testing
+
+@testable import Protostore
+
+@Suite struct SegmentTests {
+    static let offset = (1 << 20) + 5 * (16 << 20)
+    static let layout = DatafileLayout(segmentBytes: 16 << 20, granuleBytes: 64)!
+
+    static func header() -> SegmentHeader {
+        var header = SegmentHeader(
+            segment: 5, use: 6, storeID: SuperblockTests.storeID, openedMilliseconds: 1_700_000_000_123)
+        header.log = 2
+        header.previousUse = 4
+        return header
+    }
+
+    static func footer() -> SegmentFooter {
+        var footer = SegmentFooter(segment: 5, use: 6)
+        footer.entryCount = 100
+        footer.recordsEnd = 1 << 20
+        footer.summaryOffset = 2 << 20
+        footer.summaryChecksum = 0xFEED_FACE_1234_5678
+        footer.sequenceMin = 11
+        footer.sequenceMax = 110
+        footer.earliestExpiryMilliseconds = 1_700_000_000_999
+        footer.sealedMilliseconds = 1_700_000_000_123
+        return footer
+    }
+
+    static func decodeHeader(_ bytes: [UInt8], at offset: Int = offset) -> SegmentHeader? {
+        bytes.withUnsafeBytes { SegmentHeader($0, segmentOffset: offset) }
+    }
+
+    static func decodeFooter(_ bytes: [UInt8], at offset: Int = offset) -> SegmentFooter? {
+        bytes.withUnsafeBytes { SegmentFooter($0, segmentOffset: offset, layout: layout) }
+    }
+
+    /// Computed by a program of its own (Python's struct and xxhash), as are the other literals here.
+    @Test func headerEncodesToTheLiteralBytes() {
+        let bytes = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }
+        let expected = [UInt8](
+            hexadecimal: """
+                50535345474844520500000000000000 0600000000000000 44443333222211118888777766665555
+                02000000 00000000 0400000000000000 7b68e5cf8b010000
+                """)
+        #expect(Array(bytes.prefix(64)).hexadecimal == expected.hexadecimal)
+        #expect(bytes[64..<4088].allSatisfy { $0 == 0 })
+        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0xD8B0_2A27_07C6_496F)
+        #expect(Self.decodeHeader(bytes) == Self.header())
+    }
+
+    @Test func footerEncodesToTheLiteralBytes() {
+        let bytes = block { Self.footer().encode(into: $0, segmentOffset: Self.offset) }
+        let expected = [UInt8](
+            hexadecimal: """
+                5053534547454e44 0500000000000000 0600000000000000 64000000 00001000 00002000 00000000
+                78563412cefaedfe 0b00000000000000 6e00000000000000 e76be5cf8b010000 7b68e5cf8b010000
+                """)
+        #expect(Array(bytes.prefix(80)).hexadecimal == expected.hexadecimal)
+        #expect(bytes[80..<4088].allSatisfy { $0 == 0 })
+        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x58B8_4874_B52D_BCCA)
+        #expect(Self.decodeFooter(bytes) == Self.footer())
+    }
+
+    @Test func summaryEntryEncodesToTheLiteralBytes() {
+        var header = RecordTests.header()
+        header.sequence = 42
+        let hash = KeyHash(high: 0x1111_2222_3333_4444, low: 0x5555_6666_7777_8888)
+        let entry = SummaryEntry(hash: hash, header: header, offset: 4096)
+        var bytes = [UInt8](repeating: 0xA5, count: SummaryEntry.byteCount)
+        bytes.withUnsafeMutableBytes { entry.encode(into: $0) }
+        let expected = [UInt8](
+            hexadecimal: """
+                44443333222211118888777766665555 2a00000000000000 c8515c18a3010000
+                00100000 57000000 03000000 01 02 0000
+                """)
+        #expect(bytes.hexadecimal == expected.hexadecimal)
+        #expect(bytes.withUnsafeBytes { SummaryEntry($0) } == entry)
+        #expect(bytes.flipped(at: 44, by: 4).withUnsafeBytes { SummaryEntry($0) } == nil)
+    }
+
+    @Test func noFlippedByteIsAHeaderOrFooter() {
+        let header = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }
+        let footer = block { Self.footer().encode(into: $0, segmentOffset: Self.offset) }
+        for index in header.indices {
+            #expect(Self.decodeHeader(header.flipped(at: index)) == nil, "byte \(index)")
+            #expect(Self.decodeFooter(footer.flipped(at: index)) == nil, "byte \(index)")
+        }
+        #expect(Self.decodeHeader(footer) == nil)
+        #expect(Self.decodeFooter(header) == nil)
+    }
+
+    @Test func displacedBlocksAreInvalid() {
+        let header = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }
+        let footer = block { Self.footer().encode(into: $0, segmentOffset: Self.offset) }
+        #expect(Self.decodeHeader(header, at: Self.offset + (16 << 20)) == nil)
+        #expect(Self.decodeFooter(footer, at: Self.offset + (16 << 20)) == nil)
+    }
+
+    @Test(arguments: [(28, 0), (28, 0xFFFF_FFFF), (32, 4096), (32, 0xFFFF_FFFF), (24, 0xFFFF_FFFF)] as [(Int, UInt32)])
+    func aSummaryOutsideOfItsPlaceIsNoFooter(position: Int, word: UInt32) {
+        var bytes = block { Self.footer().encode(into: $0, segmentOffset: Self.offset) }
+        bytes.withUnsafeMutableBytes { bytes in
+            bytes.put(word, at: position)
+            bytes.sealWithChecksum(seed: UInt64(Self.offset))
+        }
+        #expect(Self.decodeFooter(bytes) == nil)
+    }
+}
