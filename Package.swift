@@ -46,6 +46,13 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
+        .testTarget(
+            name: "BenchTests",
+            dependencies: [
+                "bench", "Protostore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

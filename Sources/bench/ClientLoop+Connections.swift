@@ -3,14 +3,17 @@ import Protostore
 // Serving one connection: receive, check, refill, send.
 
 extension ClientLoop {
+    /// The stream ends behind what can still be received. Kept, because a set
+    /// literal of another module's option set is built on the heap.
+    private static let endings: Epoll.Events = [.peerClosed, .hangUp, .error]
+
     /// One receive if there may be something to receive, and one send if there
     /// is something to send.
     mutating func serve(_ index: Int, events: Epoll.Events) {
         guard connections[index].isOpen else { return }
         if events.contains(.writable) { connections[index].becameWritable() }
-        if !events.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) {
-            receive(index, untilEnd: !events.isDisjoint(with: [.peerClosed, .hangUp, .error]))
-        }
+        let isEnding = !events.isDisjoint(with: Self.endings)
+        if isEnding || events.contains(.readable) { receive(index, untilEnd: isEnding) }
         if schedule == nil { refill(index) }
         flush(index)
     }
@@ -127,8 +130,10 @@ extension ClientLoop {
 
 extension ClientLoop {
     /// Issues what is due, over all connections in turn, as far as they have room, and sends it.
+    /// What still has no room when the measured time is over is never sent.
     mutating func issueArrivals() {
-        guard schedule != nil else { return }
+        guard schedule != nil, !hasIssuedLast else { return }
+        hasIssuedLast = !isIssuing
         let limit = min(now, timeline.measureUntil &- 1)
         hasNoRoom = false
         while schedule!.nextNanoseconds <= limit {

@@ -51,6 +51,8 @@ struct ClientLoop: ~Copyable {
     var inFlight = 0
     /// Where the open loop looks for a free slot first.
     var nextConnection = 0
+    /// The last arrivals have been issued: those due when the measured time ended.
+    var hasIssuedLast = false
     /// Arrivals were due in this turn that no connection had room for.
     var hasNoRoom = false
     /// Connections that got their first unsent arrival in this turn.

@@ -2,6 +2,8 @@ import ArgumentParser
 import FoundationEssentials
 import Protostore
 
+import var Glibc.SIGINT
+import var Glibc.SIGTERM
 import func Glibc.fflush
 
 extension Distribution: ExpressibleByArgument {}
@@ -86,7 +88,7 @@ struct ReadCommand: ParsableCommand {
         let hgrmFile = try OutputFile(hgrm)
         let run = try ReadRun(load, keys: keys)
         print(load.header(directory: path, keyCount: keys.count))
-        var lines = LiveLines()
+        var lines = try LiveLines()
         let result = try run.run(&lines)
         print("\n" + result.report.summary)
         try jsonFile.write { try result.report.json() }
@@ -113,9 +115,15 @@ private struct OutputFile: ~Copyable {
     }
 }
 
-/// Prints lines as they come.
-private struct LiveLines: ReadRun.Listener {
+/// Prints lines as they come; an interrupt ends the run early, with its summary.
+private struct LiveLines: ReadRun.Listener, ~Copyable {
+    private let interrupts: SignalDescriptor
     private var hasColumns = false
+
+    /// Create it before the load threads, which inherit the blocked signals.
+    init() throws(SystemError) {
+        interrupts = try SignalDescriptor([SIGINT, SIGTERM])
+    }
 
     mutating func second(_ second: ReadReport.Second?) {
         if !hasColumns { print(ReadReport.Second.columns) }
@@ -128,6 +136,10 @@ private struct LiveLines: ReadRun.Listener {
     mutating func problem(_ text: String) {
         print("error: \(text)")
         fflush(nil)
+    }
+
+    mutating func wantsEnd() -> Bool {
+        interrupts.next() != nil
     }
 }
 

@@ -51,7 +51,7 @@ extension ReadReport {
             ("requests/s", Format.fixed(requestsPerSecond, 0)),
             ("MB/s", Format.fixed(megabytesPerSecond, 1)),
             ("misses", Format.grouped(misses)),
-            ("errors", Format.grouped(errors)),
+            ("errors", Format.grouped(errors) + (errors > 0 ? " (the first few are told above)" : "")),
         ]
         if configuration.rate != nil { rows.append(("never sent", Format.grouped(unsentArrivals))) }
         rows += [

@@ -6,16 +6,18 @@ import Protostore
 struct ReadRun {
     let configuration: LoadConfiguration
     let keys: KeySet
-    /// Set it to end the run early; what was measured until then is reported.
-    let stop = StopFlag()
+    private let stop = StopFlag()
     private let threads: [LoadThread]
 
-    /// Where lines go while the run goes on.
-    protocol Listener {
+    /// Who follows the run while it goes on.
+    protocol Listener: ~Copyable {
         /// A second has been measured, or the warm-up (nil).
         mutating func second(_ second: ReadReport.Second?)
         /// An error in words; only the first few are told.
         mutating func problem(_ text: String)
+        /// Asked many times a second. True ends the run within one; what was
+        /// measured until then is reported.
+        mutating func wantsEnd() -> Bool
     }
 
     struct Result {
@@ -34,7 +36,7 @@ struct ReadRun {
 
     /// Runs once and waits until it is over.
     /// - Throws: `SystemError` if a thread cannot be started.
-    func run(_ listener: inout some Listener) throws -> Result {
+    func run(_ listener: inout some Listener & ~Copyable) throws -> Result {
         let start = Clock.monotonicNanoseconds()
         let timeline = Timeline(
             startNanoseconds: start, warmUpSeconds: configuration.warmUpSeconds, seconds: configuration.seconds)
@@ -45,6 +47,7 @@ struct ReadRun {
         repeat {
             // Far below a second, so that lines come in time, and rare enough to cost nothing.
             Clock.blockingSleep(nanoseconds: 20_000_000)
+            if listener.wantsEnd() { stop.set() }
             for thread in threads {
                 if let end = collect(thread, into: &tally) { ends.append(end) }
             }
@@ -98,7 +101,7 @@ struct ReadRun {
         return end
     }
 
-    private func tell(_ interval: Interval, measureFrom: UInt64, _ listener: inout some Listener) {
+    private func tell(_ interval: Interval, measureFrom: UInt64, _ listener: inout some Listener & ~Copyable) {
         for problem in interval.problems { listener.problem(problem) }
         switch interval.phase {
         case .warmUp: if configuration.warmUpSeconds > 0 { listener.second(nil) }
@@ -108,7 +111,7 @@ struct ReadRun {
     }
 
     /// What the ends of the threads say beyond the intervals.
-    private func account(for ends: [ClientLoop.End], _ tally: inout Tally, _ listener: inout some Listener) {
+    private func account(for ends: [ClientLoop.End], _ tally: inout Tally, _ listener: inout some Listener & ~Copyable) {
         var problems: [(text: String, count: Int)] = []
         for failure in ends.compactMap(\.failure) { problems.append(("a load thread failed: \(failure)", 1)) }
         if ends.allSatisfy({ $0.openConnections == 0 }) {

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Testing
+
+@testable import bench
+
+@Suite struct OptionTests {
+    private func parse(_ arguments: String) throws -> ReadCommand {
+        try ReadCommand.parse(["--path", "/d"] + arguments.split(separator: " ").map(String.init))
+    }
+
+    @Test(arguments: [
+        "", "--clients 1", "--inflight 65536", "--misses 0", "--misses 1", "--rate 0.5", "--warmup 0",
+        "--distribution zipfian", "--arrivals fixed --rate 10", "--threads 2 --clients 2", "--seconds 0.1",
+    ])
+    func sensibleValuesAreAccepted(arguments: String) throws {
+        _ = try parse(arguments)
+    }
+
+    @Test(arguments: [
+        ("--clients 0", "--clients"), ("--clients=-3", "--clients"), ("--inflight 0", "--inflight"),
+        ("--inflight 65537", "--inflight"), ("--clients 9223372036854775807 --inflight 2", "--clients"),
+        ("--clients 10000 --inflight 60000", "--clients"), ("--misses 1.01", "--misses"),
+        ("--misses=-0.1", "--misses"), ("--misses nan", "--misses"), ("--rate 0", "--rate"),
+        ("--rate=-5", "--rate"), ("--rate nan", "--rate"), ("--rate inf", "--rate"), ("--seconds 0", "--seconds"),
+        ("--seconds nan", "--seconds"), ("--seconds 1e9", "--seconds"), ("--warmup=-1", "--warmup"),
+        ("--threads 0", "--threads"), ("--threads 3 --clients 2", "--threads"), ("--port 0", "--port"),
+    ])
+    func senselessValuesAreRefused(arguments: String, option: String) throws {
+        let error = #expect(throws: (any Error).self) { try parse(arguments) }
+        #expect(ReadCommand.exitCode(for: error!).rawValue == 64)
+        #expect(ReadCommand.message(for: error!).hasPrefix(option))
+        #expect(!ReadCommand.message(for: error!).contains("\n"))
+    }
+
+    @Test(arguments: ["--clients 0", "--seconds=-1", "--seconds nan", "--port 0"])
+    func senselessIdleConnectionsAreRefused(arguments: String) {
+        let error = #expect(throws: (any Error).self) {
+            try ConnectCommand.parse(arguments.split(separator: " ").map(String.init))
+        }
+        #expect(ConnectCommand.exitCode(for: error!).rawValue == 64)
+    }
+
+    @Test func tooManyConnectionsAreOneClearLine() {
+        let error = #expect(throws: Failure.self) { try Failure.unlessDescriptorsSuffice(connections: .max - 100) }
+        #expect(error!.description.contains("hard limit"))
+    }
+}
+
+@Suite struct IdleConnectionTests {
+    @Test func openedAndClosedAreCounted() throws {
+        let store = try GeneratedStore(count: 1)
+        let server = try TestServer(store)
+        var idle = try IdleConnections(capacity: 20)
+        #expect(idle.open(20, host: "127.0.0.1", port: server.port) == nil)
+        #expect(idle.opened == 20)
+        #expect(try idle.blockingHold(nanoseconds: 100_000_000) == 0)
+        server.shutDown()
+        #expect(try idle.blockingHold(nanoseconds: 100_000_000) == 20)
+    }
+}
