@@ -67,7 +67,7 @@ struct MakeData: ParsableCommand {
         do {
             let report = try StoreBuilder.build(options) { progress in
                 display.show(progress)
-                stopSignal = signals.next()
+                stopSignal = stopSignal ?? signals.next()
                 return stopSignal == nil
             }
             display.end()

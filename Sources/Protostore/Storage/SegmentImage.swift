@@ -77,13 +77,6 @@ package struct SegmentImage: ~Copyable {
         footer.encode(into: block(at: footerOffset), segmentOffset: offset)
     }
 
-    /// What the summary says of record `index`.
-    @inline(__always)
-    package func entry(at index: Int) -> SummaryEntry {
-        precondition(index >= 0 && index < entryCount)
-        return SummaryEntry(UnsafeRawBufferPointer(entryBytes(index)))!  // encoded by `append`
-    }
-
     private mutating func note(_ header: Record.Header) {
         footer.sequenceMin = min(footer.sequenceMin, header.sequence)
         footer.sequenceMax = max(footer.sequenceMax, header.sequence)

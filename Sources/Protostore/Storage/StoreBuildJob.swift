@@ -22,7 +22,7 @@ final class StoreBuildJob: Sendable {
     private let firstError = Mutex<(any Error)?>(nil)
     private let workersEnded: WakeDescriptor
 
-    /// Prepares the directory: what was there is gone when this returns.
+    /// Prepares the directory, which is marked: what was there is gone when this returns.
     init(_ options: StoreBuilder.Options, _ plan: StorePlan, _ directory: StoreDirectory) throws {
         workersEnded = try WakeDescriptor()
         index = try StoreBuildIndex()
@@ -71,10 +71,8 @@ final class StoreBuildJob: Sendable {
     }
 
     private var progress: StoreBuilder.Progress {
-        StoreBuilder.Progress(
-            keys: keysWritten.load(ordering: .relaxed), keyCount: options.keyCount,
-            bytes: segmentsWritten.load(ordering: .relaxed) * plan.layout.segmentBytes,
-            byteCount: plan.segmentCount * plan.layout.segmentBytes)
+        plan.progress(
+            keys: keysWritten.load(ordering: .relaxed), segments: segmentsWritten.load(ordering: .relaxed))
     }
 
     // MARK: The workers

@@ -12,10 +12,10 @@
 /// `protostore.toc.*` files is one piece, too.
 ///
 /// ```
-///   claim ------ plan ------ prepare ------ segments ------ seal ------ release
-///   lock,        CPU only,   mark, remove   workers         flush,      remove the
-///   refuse       does it     what was,                      index,      mark
-///                fit?        reserve                        superblock
+///   claim ------ plan ------ mark, prepare ----- segments ----- seal ----- release
+///   lock,        CPU only,   remove what was,    workers        flush,     remove the
+///   refuse       does it     reserve space                      index,     mark
+///                fit?                                           superblock
 /// ```
 ///
 /// The datafile is a store from the moment a superblock is in it and not before.
@@ -82,13 +82,23 @@ package enum StoreBuilder {
     /// Builds a store. Takes as long as writing it does.
     /// - Parameter everyTick: called about ten times a second on the calling
     ///   thread; the build stops where it returns false.
-    /// - Throws: ``StoreBuildError`` or `SystemError`. Nothing of the build is
-    ///   left in the directory then.
+    /// - Throws: ``StoreBuildError``, `IndexError` or `SystemError`. Where a store
+    ///   was to be replaced, it is still whole or all of it is gone; nothing of
+    ///   the new one is left.
     package static func build(_ options: Options, everyTick: (Progress) -> Bool) throws -> Report {
         let started = Clock.monotonicNanoseconds()
         let directory = try StoreDirectory(claiming: options.path, force: options.force)
+        let plan: StorePlan
         do {
-            let plan = try planned(options, directory)
+            plan = try planned(options, directory)
+            // The last moment at which stopping leaves everything as it was.
+            guard everyTick(plan.progress(keys: 0, segments: 0)) else { throw StoreBuildError.stopped }
+            try directory.mark()
+        } catch {
+            directory.unclaim()
+            throw error
+        }
+        do {
             let job = try StoreBuildJob(options, plan, directory)
             try job.writeSegments(everyTick)
             try job.seal(everyTick)

@@ -2,15 +2,16 @@
 /// when it does not come to an end.
 ///
 /// ```
-///   empty --claim--> claimed --prepare--> marked --release--> a store
-///                       |                    | \
-///                       |                    |  kill, power cut --> marked, no superblock
-///                       v                    v
-///                    as it was <---abandon--- (all files removed)
+///   any --claim--> claimed --mark--> marked --prepare--> reserved --release--> a store
+///                     |                |                    |
+///                  unclaim             +----- abandon ------+-----> no files
+///                     v                +----- kill, power cut ----> the mark, and
+///                 as it was                                         no superblock
 /// ```
 ///
-/// The mark is the file `protostore.unfinished`. A later claim may replace
-/// without being forced
+/// The mark is the file `protostore.unfinished`. It is durable before anything
+/// is removed, and is itself removed after everything else is durable. A later
+/// claim replaces without being forced
 /// - a directory without `protostore.*` files, or
 /// - one that has the mark, where neither superblock copy of the datafile is
 ///   one: an interrupted build, or
@@ -29,6 +30,8 @@ package final class StoreDirectory: Sendable {
     package let path: String
     /// Open for direct I/O, and locked.
     let datafile: FileDescriptor
+    /// Whether the claim has made the datafile.
+    private let isNew: Bool
 
     /// Locks the datafile, which is made if it is not there, and looks whether
     /// the directory may be used.
@@ -48,6 +51,7 @@ package final class StoreDirectory: Sendable {
         }
         self.path = path
         self.datafile = datafile
+        self.isNew = isNew
     }
 
     private static func refuseToDestroy(_ path: String, _ datafile: borrowing FileDescriptor) throws {
@@ -71,17 +75,25 @@ package final class StoreDirectory: Sendable {
         return (space.free + Int(try datafile.status().st_blocks) * 512, space.total)
     }
 
-    /// Removes what was there, durably, and reserves room for the datafile.
-    func prepare(datafileBytes: Int) throws(SystemError) {
-        // The mark first: from here on nothing in the directory is anybody's data.
+    /// Gives the claim up: the directory is as it was.
+    func unclaim() {
+        if isNew { try? Directory.removeFile(filePath(Self.datafileName)) }
+    }
+
+    /// From here on nothing in the directory is anybody's data.
+    func mark() throws(SystemError) {
         _ = try FileDescriptor.open(filePath(Self.markName), [.write, .create], mode: 0o644)
         try Directory.synchronize(path)
-        try removeCompanions()
+    }
+
+    /// Removes what was there, durably, and reserves room for the datafile.
+    func prepare(datafileBytes: Int) throws(SystemError) {
         try SystemError.naming(filePath(Self.datafileName)) { () throws(SystemError) in
             try datafile.truncate(byteCount: 0)
             try datafile.synchronize()
             try datafile.allocate(offset: 0, byteCount: datafileBytes)
         }
+        try removeCompanions()
     }
 
     /// The datafile has become a store.
@@ -90,10 +102,11 @@ package final class StoreDirectory: Sendable {
         try Directory.synchronize(path)
     }
 
-    /// Removes what the build has made, as far as that succeeds; the mark goes last.
+    /// Removes everything, as far as that succeeds: the datafile first, which
+    /// may have a superblock, the mark last.
     func abandon() {
-        try? removeCompanions()
         try? Directory.removeFile(filePath(Self.datafileName))
+        try? removeCompanions()
         try? Directory.synchronize(path)
         try? Directory.removeFile(filePath(Self.markName))
     }

@@ -50,6 +50,13 @@ struct StorePlan: Sendable {
         firstKeys[segment]..<firstKeys[segment + 1]
     }
 
+    /// How far a build of this plan is.
+    func progress(keys: Int, segments: Int) -> StoreBuilder.Progress {
+        StoreBuilder.Progress(
+            keys: keys, keyCount: firstKeys[segmentCount], bytes: segments * layout.segmentBytes,
+            byteCount: segmentCount * layout.segmentBytes)
+    }
+
     /// Bytes of the record of a generated key, without padding.
     @inline(__always)
     static func recordBytes(_ valueBytes: Int) -> Int {

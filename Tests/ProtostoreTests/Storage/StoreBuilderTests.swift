@@ -157,9 +157,32 @@ import Testing
     @Test func aStoppedBuildLeavesNothing() throws {
         let scratch = try ScratchDirectory()
         #expect(throws: StoreBuildError.stopped) {
-            try StoreBuilder.build(Self.options(scratch, keyCount: 20_000)) { _ in false }
+            try StoreBuilder.build(Self.options(scratch, keyCount: 20_000)) { $0.bytes == 0 }
         }
         #expect(scratch.names == [])
+    }
+
+    @Test func whatForbidsABuildLeavesTheStoreThatItWouldReplace() throws {
+        let scratch = try ScratchDirectory()
+        try Self.build(Self.options(scratch))
+        let before = try StoreContents(scratch).superblock.storeID
+        var options = Self.options(scratch, keyCount: 3000)
+        options.force = true
+        #expect(throws: StoreBuildError.stopped) { try StoreBuilder.build(options) { _ in false } }
+        options.freeBytes = 1 << 20
+        #expect(throws: StoreBuildError.self) { try Self.build(options) }
+        #expect(try StoreContents(scratch).superblock.storeID == before)
+        #expect(scratch.names == Self.names)
+    }
+
+    /// The room was there when it was looked for and is not when it is taken.
+    @Test func whatFailsOnTheWayLeavesNothing() throws {
+        let scratch = try ScratchDirectory()
+        // A directory where a file has to go.
+        try Directory.create(scratch.file("protostore.toc.offsets"))
+        try scratch.write([], to: "protostore.unfinished")
+        #expect(throws: SystemError.self) { try Self.build(Self.options(scratch)) }
+        #expect(scratch.names == ["protostore.toc.offsets"])
     }
 
     /// A build that is killed cannot clean up: its files stay, with the mark.
@@ -168,6 +191,7 @@ import Testing
         let options = Self.options(scratch)
         do {
             let directory = try StoreDirectory(claiming: scratch.path, force: false)
+            try directory.mark()
             let plan = try #require(StorePlan(options, fileSystemBytes: 1 << 30, freeBytes: 1 << 30))
             let job = try StoreBuildJob(options, plan, directory)
             try job.writeSegments { _ in true }
