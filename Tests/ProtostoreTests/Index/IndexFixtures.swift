@@ -29,22 +29,21 @@ struct IndexModel {
     }
 
     /// All entries as the index reports them, in order.
-    var words: [[UInt64]] {
-        entries.map { Self.word($0.hash, $0.slot) }.sorted { $0.lexicographicallyPrecedes($1) }
+    var words: [UInt128] {
+        entries.map { Self.word($0.hash, $0.slot) }.sorted()
     }
 
-    static func word(_ hash: UInt64, _ slot: IndexSlot) -> [UInt64] {
-        [IndexLayout.knownHash(root: IndexLayout.root(of: hash), tag: IndexLayout.tag(of: hash)), slot.location,
-            UInt64(slot.sizeClass.rawValue), slot.expires ? 1 : 0]
+    static func word(_ hash: UInt64, _ slot: IndexSlot) -> UInt128 {
+        UInt128(hash >> 27) << 64 | UInt128(slot.rawValue & IndexSlot.payloadMask)
     }
 }
 
 extension HashIndex where Memory: ~Copyable {
     /// All slots, in the order of the model's.
-    var words: [[UInt64]] {
-        var words: [[UInt64]] = []
+    var words: [UInt128] {
+        var words: [UInt128] = []
         forEachSlot { hash, slot in words.append(IndexModel.word(hash, slot)) }
-        return words.sorted { $0.lexicographicallyPrecedes($1) }
+        return words.sorted()
     }
 
     /// Whether the slot of that location is found under the hash.
