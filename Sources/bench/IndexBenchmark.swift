@@ -28,6 +28,9 @@ struct IndexBenchmark: ParsableCommand {
     @Option(help: "Also write the figures to this file, one JSON object per line.")
     var json: String?
 
+    @Option(help: "Also save the index to this directory at the end, and load it again.")
+    var saveDirectory: String?
+
     func validate() throws {
         guard keysMin >= 1, keysMax >= keysMin, keysMax < 1 << 32 else {
             throw ValidationError("1 <= --keys-min <= --keys-max < 2^32 is required.")
@@ -45,6 +48,10 @@ struct IndexBenchmark: ParsableCommand {
             print(row.text)
         }
         print(report.summary)
+        if let saveDirectory {
+            let times = try workload.saveAndLoad(saveDirectory, path: path + "-loaded")
+            print("saved in \(times.save / 1_000_000) ms, loaded in \(times.load / 1_000_000) ms (page cache)")
+        }
         if let json { try report.writeJSON(to: json) }
     }
 

@@ -51,6 +51,25 @@ package struct IndexWorkload: ~Copyable {
     /// All memory of the index in bytes.
     package var byteCount: Int { storage.byteCount }
 
+    /// Saves the index and loads it again, into another file of shared memory.
+    /// - Parameter directory: where the saved form goes for the while.
+    /// - Returns: nanoseconds of each.
+    package func saveAndLoad(_ directory: String, path: String) throws -> (save: UInt64, load: UInt64) {
+        let identity = IndexIdentity(
+            storeID: 0, device: 0, inode: 0, openCounter: 0, commitNumber: 0, commitChecksum: 0)
+        let start = Clock.monotonicNanoseconds()
+        try storage.save(to: directory, identity: identity)
+        let saved = Clock.monotonicNanoseconds()
+        let memory = try SharedIndexMemory(path: path)
+        try memory.unlink()
+        let loaded = try IndexStorage.load(from: directory, identity: identity, into: memory, partitionCount: 1)
+        let count = try loaded.takePartition(0).count
+        let end = Clock.monotonicNanoseconds()
+        precondition(count == self.count, "the loaded index has other keys")
+        try Directory.removeFile("\(directory)/\(IndexFile.name)")
+        return (saved - start, end - saved)
+    }
+
     private static func hash(_ number: UInt64) -> UInt64 {
         withUnsafeBytes(of: number.littleEndian) { XXH3.hash64($0, seed: 0) }
     }

@@ -1,3 +1,4 @@
+import Glibc
 @testable import Protostore
 
 /// SplitMix64: hashes and choices from a seed that a failing test prints.
@@ -80,4 +81,19 @@ extension HashIndex where Memory: ~Copyable {
 /// A hash in one of a few roots, so that few keys make large regions.
 func hash(root: Int, _ random: UInt64) -> UInt64 {
     UInt64(root) << 52 | random >> 12
+}
+
+/// Runs `body` with the path of a new directory, which is removed afterwards
+/// with the files the index makes in it.
+func withTemporaryDirectory(_ body: (String) throws -> Void) throws {
+    var template = Array("/tmp/protostore-index-XXXXXX".utf8CString)
+    let path = try template.withUnsafeMutableBufferPointer { buffer in
+        guard let start = buffer.baseAddress, let path = mkdtemp(start) else { throw SystemError.last("mkdtemp") }
+        return String(cString: path)
+    }
+    defer {
+        try? Directory.removeFile("\(path)/\(IndexFile.name)")
+        rmdir(path)
+    }
+    try body(path)
 }
