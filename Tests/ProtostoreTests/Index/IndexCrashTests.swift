@@ -9,6 +9,7 @@ struct PhotographedMemory: IndexMemory, ~Copyable {
         var isRunning = false
         var pictures: [Picture] = []
         var allocated: [Int: Int] = [:]
+        var allocations = 0
     }
 
     struct Picture {
@@ -38,6 +39,7 @@ struct PhotographedMemory: IndexMemory, ~Copyable {
 
     func allocate(offset: Int, byteCount: Int) throws(SystemError) {
         film.allocated[offset] = byteCount
+        film.allocations += 1
         try memory.allocate(offset: offset, byteCount: byteCount)
     }
 
@@ -80,11 +82,13 @@ struct PhotographedMemory: IndexMemory, ~Copyable {
             for _ in 0..<rounds {
                 let before = model
                 film.pictures.removeAll(keepingCapacity: true)
+                film.allocations = 0
                 try change(&index, &model, insertPercent: insertPercent, &random)
                 storesMax = max(storesMax, film.pictures.count)
-                // The more stores, the rarer the change: insert and remove 2,
-                // a move or resize 3, splits, merges and chains of moves more.
-                let oneIn: UInt64 = film.pictures.count > 3 ? 4 : film.pictures.count == 3 ? 50 : 200
+                // All that resize, split or merge; of the rest more of the
+                // rarer: chains of moves, one move (3 stores), none (2).
+                let oneIn: UInt64 =
+                    film.allocations > 0 ? 1 : film.pictures.count > 3 ? 20 : film.pictures.count == 3 ? 50 : 200
                 guard random.next() % oneIn == 0 else { continue }
                 let outcomes = (before, model, before.words, model.words)
                 for picture in film.pictures { try verify(picture, outcomes, regionPagesMax) }
