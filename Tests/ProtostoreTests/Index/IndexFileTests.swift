@@ -137,6 +137,32 @@ import Testing
         }
     }
 
+    /// Three regions of depths 2, 1 and 2 fill a root, but not in this order:
+    /// the second would begin in the middle of its place.
+    @Test func regionsOutOfPlaceAreErrors() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory, keys: 600)
+            let file = try FileDescriptor.open("\(directory)/\(IndexFile.name)", .write)
+            for (depths, isValid) in [([1, 2, 2], true), ([2, 2, 1], true), ([2, 1, 2], false), ([1, 1, 1], false)] {
+                let header = try Page(file, at: 0)
+                let table = try Page(file, at: 4096)
+                #expect(header.load(88) == 3)
+                for (line, depth) in depths.enumerated() {
+                    let old = IndexFileRegion(word: table.load(line * 16), checksum: 0)
+                    let new = IndexFileRegion(root: 3, depth: depth, pages: old.pages, used: old.used)
+                    table.store(new.word, at: line * 16)
+                    #expect(old.pages == 1)
+                    table.store(new.checksum(of: try Page(file, at: 8192 + line * 4096).bytes), at: line * 16 + 8)
+                }
+                header.store(XXH3.hash64(UnsafeRawBufferPointer(rebasing: table.bytes[..<48]), seed: 0), at: 104)
+                header.sealHeader()
+                try file.write(table.bytes, at: 4096)
+                try file.write(header.bytes, at: 0)
+                if isValid { _ = try load(directory) } else { #expect(throws: IndexFileError.self) { try load(directory) } }
+            }
+        }
+    }
+
     @Test func truncatedAndExtendedFilesAreErrors() throws {
         try withTemporaryDirectory { directory in
             _ = try saveSample(to: directory)
