@@ -1,1 +1,6 @@
-@main enum Main { static func main() {} }
+import ArgumentParser
+
+@main struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure Protostore.", subcommands: [IndexBenchmark.self])
+}

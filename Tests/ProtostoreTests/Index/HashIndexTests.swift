@@ -78,15 +78,18 @@ import Testing
     }
 
     @Test func sixteenEqualHashesFitAndTheNextIsRefused() throws {
-        var index = try makeStorage().takePartition(0)
+        let storage = try makeStorage()
+        var index = try storage.takePartition(0)
         let size = SizeClass(truncating: 0)
         for location in 1...16 as ClosedRange<UInt64> {
             try index.insert(77 << 27, IndexSlot(location: location, sizeClass: size))
         }
+        let byteCount = storage.byteCount
         #expect(throws: IndexError.tooManyEqualHashes) {
             try index.insert(77 << 27, IndexSlot(location: 17, sizeClass: size))
         }
         #expect(index.count == 16)
+        #expect(storage.byteCount == byteCount)
         // The others find room beside them, and the sixteen stay together through growth.
         var random = SplitMix(seed: 1)
         for location in 100..<5000 as Range<UInt64> {

@@ -1,0 +1,156 @@
+/// The loops that `bench index` times: inserts and lookups of keys that are
+/// numbers, on one partition in shared memory.
+///
+/// In this module because generics are specialised only where they are
+/// defined; this is the code as the shard runs it.
+package struct IndexWorkload: ~Copyable {
+    /// Inserts in a row: in what time, and the longest of them.
+    package struct InsertResult {
+        package var nanoseconds: UInt64 = 0
+        /// Of the batches during which the thread kept its processor.
+        package var longestNanoseconds: UInt64 = 0
+        /// Of all, so that what other processes took is in it.
+        package var longestWallNanoseconds: UInt64 = 0
+
+        package init() {}
+    }
+
+    /// Lookups in a row: in what time, how many found the key's slot, and how
+    /// many slots of other keys looked alike.
+    package struct LookupResult {
+        package var nanoseconds: UInt64 = 0
+        package var hits = 0
+        package var falseCandidates = 0
+    }
+
+    package static let batchSize = 64
+
+    private let storage: IndexStorage<SharedIndexMemory>
+    private var index: HashIndex<SharedIndexMemory>
+    private let batch: UnsafeMutableBufferPointer<(number: UInt64, hash: UInt64)>
+
+    /// - Parameter path: of the index's file, replaced and then removed from its directory.
+    /// - Throws: `SystemError` or `IndexError`.
+    package init(path: String) throws {
+        let memory = try SharedIndexMemory(path: path)
+        try memory.unlink()
+        let storage = try IndexStorage(memory, partitionCount: 1)
+        let index = try storage.takePartition(0)
+        self.storage = storage
+        self.index = index
+        batch = .allocate(capacity: Self.batchSize)
+        batch.initialize(repeating: (0, 0))
+    }
+
+    deinit {
+        batch.deallocate()
+    }
+
+    package var count: Int { index.count }
+
+    /// All memory of the index in bytes.
+    package var byteCount: Int { storage.byteCount }
+
+    /// Saves the index and loads it again, into another file of shared memory.
+    /// - Parameter directory: where the saved form goes for the while.
+    /// - Returns: nanoseconds of each.
+    package func saveAndLoad(_ directory: String, path: String) throws -> (save: UInt64, load: UInt64) {
+        let identity = IndexIdentity(
+            storeID: 0, device: 0, inode: 0, openCounter: 0, commitNumber: 0, commitChecksum: 0)
+        let start = Clock.monotonicNanoseconds()
+        try storage.save(to: directory, identity: identity)
+        let saved = Clock.monotonicNanoseconds()
+        let memory = try SharedIndexMemory(path: path)
+        try memory.unlink()
+        let loaded = try IndexStorage.load(from: directory, identity: identity, into: memory, partitionCount: 1)
+        let count = try loaded.takePartition(0).count
+        let end = Clock.monotonicNanoseconds()
+        precondition(count == self.count, "the loaded index has other keys")
+        try Directory.removeFile("\(directory)/\(IndexFile.name)")
+        return (saved - start, end - saved)
+    }
+
+    private static func hash(_ number: UInt64) -> UInt64 {
+        withUnsafeBytes(of: number.littleEndian) { XXH3.hash64($0, seed: 0) }
+    }
+
+    /// Inserts the keys of a range of numbers, fetching ahead for a batch at a time.
+    package mutating func insert(_ numbers: Range<UInt64>) throws(IndexError) -> InsertResult {
+        var result = InsertResult()
+        let start = Clock.monotonicNanoseconds()
+        var number = numbers.lowerBound
+        while number < numbers.upperBound {
+            let count = min(Self.batchSize, Int(numbers.upperBound - number))
+            fill(count) { _ in
+                defer { number += 1 }
+                return number
+            }
+            prefetchBatch(count)
+            try insertBatch(count, &result)
+        }
+        result.nanoseconds = Clock.monotonicNanoseconds() - start
+        return result
+    }
+
+    private mutating func insertBatch(_ count: Int, _ result: inout InsertResult) throws(IndexError) {
+        let startCPU = Thread.currentCPUNanoseconds
+        let start = Clock.monotonicNanoseconds()
+        var before = start
+        var longest: UInt64 = 0
+        for (number, hash) in batch[..<count] {
+            try index.insert(hash, IndexSlot(location: number + 1, sizeClass: SizeClass(truncating: number)))
+            let now = Clock.monotonicNanoseconds()
+            longest = max(longest, now - before)
+            before = now
+        }
+        result.longestWallNanoseconds = max(result.longestWallNanoseconds, longest)
+        let lost = before - start > Thread.currentCPUNanoseconds - startCPU + 100_000
+        if !lost { result.longestNanoseconds = max(result.longestNanoseconds, longest) }
+    }
+
+    /// Looks up `count` keys chosen at random from a range of numbers.
+    /// - Parameter batched: fetch ahead for a batch at a time, or take each as it comes.
+    package func lookUp(_ count: Int, in numbers: Range<UInt64>, batched: Bool) -> LookupResult {
+        var random = numbers.lowerBound ^ UInt64(count)
+        func nextNumber(_: Int) -> UInt64 {
+            random &+= 0x9E37_79B9_7F4A_7C15
+            let mixed = (random ^ (random >> 31)) &* 0xBF58_476D_1CE4_E5B9
+            return numbers.lowerBound + (mixed ^ (mixed >> 29)).multipliedFullWidth(by: UInt64(numbers.count)).high
+        }
+        var result = LookupResult()
+        let start = Clock.monotonicNanoseconds()
+        for _ in 0..<count / Self.batchSize {
+            fill(Self.batchSize, nextNumber)
+            if batched { prefetchBatch(Self.batchSize) }
+            lookUpBatch(&result)
+        }
+        result.nanoseconds = Clock.monotonicNanoseconds() - start
+        return result
+    }
+
+    private func lookUpBatch(_ result: inout LookupResult) {
+        for (number, hash) in batch {
+            var others = 0
+            let slot = index.firstSlot(matching: hash) { slot in
+                if slot.location == number + 1 { return true }
+                others += 1
+                return false
+            }
+            if slot != nil { result.hits += 1 }
+            result.falseCandidates += others
+        }
+    }
+
+    @inline(__always)
+    private func fill(_ count: Int, _ next: (Int) -> UInt64) {
+        for position in 0..<count {
+            let number = next(position)
+            batch[position] = (number, Self.hash(number))
+        }
+    }
+
+    private func prefetchBatch(_ count: Int) {
+        for (_, hash) in batch[..<count] { index.prefetchDescriptor(hash) }
+        for (_, hash) in batch[..<count] { index.prefetchSlots(hash) }
+    }
+}
