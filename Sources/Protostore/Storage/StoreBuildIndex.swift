@@ -26,6 +26,11 @@ final class StoreBuildIndex: Sendable {
     /// Bytes of memory in use.
     var byteCount: Int { storage.byteCount }
 
+    /// Saves it beside the datafile. No worker may be at it any more.
+    func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
+        try storage.save(to: directory, identity: identity)
+    }
+
     @inline(__always)
     func partition(of hash: KeyHash) -> Int { storage.partition(of: hash.index) }
 
