@@ -29,21 +29,20 @@ struct ServerOptions: ParsableArguments {
 /// Something that ends the command with one line and exit code 1.
 struct Failure: Error, CustomStringConvertible {
     let description: String
+}
 
-    init(_ description: String) {
-        self.description = description
-    }
+/// The descriptors that a command needs.
+enum DescriptorBudget {
+    /// Standard streams, epoll instances, files, and what the runtime opens.
+    private static let others = 64
 
     /// Makes room for connections, as far as the system allows.
-    /// - Throws: ``Failure`` if it is not enough.
-    static func unlessDescriptorsSuffice(connections: Int) throws {
-        // Standard streams, key files, epoll instances and what the runtime opens.
-        let others = 64
+    /// - Throws: ``Failure`` if it is not enough, `SystemError` if the limit cannot be read.
+    static func require(connections: Int) throws {
         let limit = try DescriptorLimit.raiseToHardLimit()
-        guard connections <= limit - others else {
-            throw Failure(
-                "\(connections) connections need \(connections + others) descriptors, but the hard limit of this "
-                    + "process is \(limit): raise it (ulimit -Hn) or use fewer clients")
-        }
+        guard connections > limit - others else { return }
+        throw Failure(
+            description: "\(connections) connections need \(connections + others) descriptors, but the hard limit "
+                + "of this process is \(limit): raise it (ulimit -Hn) or use fewer clients")
     }
 }

@@ -23,7 +23,7 @@ struct ConnectCommand: ParsableCommand {
     }
 
     func run() throws {
-        try Failure.unlessDescriptorsSuffice(connections: clients)
+        try DescriptorBudget.require(connections: clients)
         var idle = try IdleConnections(capacity: clients)
         let failure = idle.open(clients, host: server.host, port: server.port)
         print("opened \(idle.opened) of \(clients) connections")

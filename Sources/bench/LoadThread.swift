@@ -1,10 +1,9 @@
 import Protostore
 
 /// A load thread and the mailbox that it delivers to.
+// Sendable by rule: `loop` is touched by the thread that creates this object
+// until `start`, by the load thread alone after it; `thread` by the creator alone.
 final class LoadThread: @unchecked Sendable {
-    // Sendable by rule: `loop` is touched by the thread that creates this
-    // object until `start`, and by the load thread alone after it; `thread` by
-    // the creating thread alone.
     let number: Int
     let mailbox = IntervalMailbox()
     private var loop: ClientLoop

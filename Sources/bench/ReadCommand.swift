@@ -82,7 +82,7 @@ struct ReadCommand: ParsableCommand {
 
     func run() throws {
         let keys = try KeySet(directory: path)
-        try Failure.unlessDescriptorsSuffice(connections: clients)
+        try DescriptorBudget.require(connections: clients)
         // Before the run: a path that cannot be written must not cost its results.
         let jsonFile = try OutputFile(json)
         let hgrmFile = try OutputFile(hgrm)

@@ -1,5 +1,3 @@
-import Protostore
-
 /// Encoded requests of one connection that the socket has not taken yet.
 ///
 /// It is filled while a turn goes on and sent at its end. When the socket

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func tooManyConnectionsAreOneClearLine() {
-        let error = #expect(throws: Failure.self) { try Failure.unlessDescriptorsSuffice(connections: .max - 100) }
+        let error = #expect(throws: Failure.self) { try DescriptorBudget.require(connections: .max - 100) }
         #expect(error!.description.contains("hard limit"))
     }
 }

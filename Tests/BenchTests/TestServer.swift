@@ -3,8 +3,8 @@ import Synchronization
 
 /// A server of the native protocol for a generated store, in one thread, that
 /// can be made to delay, reorder, split and falsify its replies.
+// Sendable by rule: `thread` is touched by the test that made the server alone.
 final class TestServer: @unchecked Sendable {
-    // Sendable by rule: `thread` is touched by the test that made the server alone.
     struct Behavior: Sendable {
         /// From a request's arrival to its reply.
         var delayNanoseconds: UInt64 = 0

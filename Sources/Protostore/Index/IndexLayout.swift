@@ -80,6 +80,12 @@ enum IndexLayout {
         return lower / pageBytes * pageBytes..<(upper + pageBytes - 1) / pageBytes * pageBytes
     }
 
+    /// The partition of `count` (1...4096) that owns a hash.
+    @inline(__always)
+    static func partition(of hash: UInt64, count: Int) -> Int {
+        (root(of: hash) &* count) >> rootBits  // both factors <= 4096
+    }
+
     /// The roots of partition `partition` of `count`: those of which `root * count / 4096` is it.
     static func roots(partition: Int, of count: Int) -> Range<Int> {
         (partition * rootCount + count - 1) / count..<((partition + 1) * rootCount + count - 1) / count

@@ -85,7 +85,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     /// The partition that a hash belongs to.
     @inline(__always)
     package func partition(of hash: UInt64) -> Int {
-        (IndexLayout.root(of: hash) &* partitionCount) >> IndexLayout.rootBits  // both <= 4096
+        IndexLayout.partition(of: hash, count: partitionCount)
     }
 
     /// Hands a partition to the thread that will use it, until it is dropped.

@@ -48,6 +48,6 @@ struct ShardRoutes {
 
     @inline(__always)
     func shard(of hash: UInt64) -> Int {
-        IndexLayout.root(of: hash) &* shardCount >> IndexLayout.rootBits  // both <= 4096
+        IndexLayout.partition(of: hash, count: shardCount)
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Synchronization
 
 /// A server on one store: threads, sockets, signals and statistics around the loops.
 ///
@@ -15,9 +16,12 @@ import Logging
 /// ```
 ///
 /// The life of a server: `init` opens everything and fails with one clear error;
-/// `blockingRun` serves until SIGTERM or SIGINT, then stops accepting, lets what is
-/// in flight finish for up to ``drainNanoseconds``, and returns.
-public final class Server {
+/// `blockingRun` serves until SIGTERM, SIGINT or ``requestStop()``, then stops
+/// accepting, lets what is in flight finish for up to ``drainNanoseconds``, and
+/// returns.
+public final class Server: @unchecked Sendable {
+    // Sendable because only `blockingRun`'s thread touches what changes; `port` and
+    // `requestStop` are for everybody.
     private let configuration: ServerConfiguration
     private let logger: Logger
     private let store: Store
@@ -30,6 +34,7 @@ public final class Server {
     private var statistics: StatisticsReporter
     private var nextLoop = 0
     private var hasSaidPaused = false
+    private let isStopRequested = Atomic<Bool>(false)
 
     /// How long a stop waits for replies that are under way.
     static let drainNanoseconds: UInt64 = 800_000_000
@@ -63,7 +68,13 @@ public final class Server {
     /// The port that the server listens on.
     public var port: UInt16 { listener.port }
 
-    /// Serves until a signal says to stop. A second signal ends the process at once.
+    /// Makes `blockingRun` stop as a signal would. From any thread.
+    public func requestStop() {
+        isStopRequested.store(true, ordering: .sequentiallyConsistent)
+        wake.wake()
+    }
+
+    /// Serves until told to stop. A second signal ends the process at once.
     public func blockingRun() throws {
         let threads = try loops.map { loop in
             try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }
@@ -95,6 +106,7 @@ public final class Server {
                 case nil: break
                 }
             }
+            if isStopRequested.load(ordering: .sequentiallyConsistent) { return }
             let now = Clock.monotonicNanoseconds()
             if listener.isPaused { accept() }
             if now >= nextReport {
@@ -125,13 +137,13 @@ public final class Server {
         }
         switch outcome {
         case .drained:
-            if hasSaidPaused { logger.notice("accepting connections again") }
+            guard hasSaidPaused else { return }
+            logger.notice("accepting connections again")
             hasSaidPaused = false
             watchListener(true)
         case .paused(let error):
-            if !hasSaidPaused {
-                logger.warning("accepting no connections for now: \(error); those that stand are served (see ulimit -n)")
-            }
+            guard !hasSaidPaused else { return }
+            logger.warning("accepting no connections for now: \(error); those that stand are served (see ulimit -n)")
             hasSaidPaused = true
             watchListener(false)
         case .failed(let error):

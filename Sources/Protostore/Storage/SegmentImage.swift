@@ -80,9 +80,10 @@ package struct SegmentImage: ~Copyable {
     private mutating func note(_ header: Record.Header) {
         footer.sequenceMin = min(footer.sequenceMin, header.sequence)
         footer.sequenceMax = max(footer.sequenceMax, header.sequence)
-        guard header.expiryMilliseconds != 0 else { return }
+        let expiry = header.expiryMilliseconds
         let earliest = footer.earliestExpiryMilliseconds
-        footer.earliestExpiryMilliseconds = earliest == 0 ? header.expiryMilliseconds : min(earliest, header.expiryMilliseconds)
+        // 0 = never, in both.
+        if expiry != 0, earliest == 0 || expiry < earliest { footer.earliestExpiryMilliseconds = expiry }
     }
 
     private func entryBytes(_ index: Int) -> UnsafeMutableRawBufferPointer {

@@ -25,6 +25,19 @@ package struct ProcessUsage: Sendable {
         }
         return ProcessUsage(
             userNanoseconds: nanoseconds(usage.ru_utime), systemNanoseconds: nanoseconds(usage.ru_stime),
-            residentBytesMax: usage.ru_maxrss * 1024)
+            residentBytesMax: peakResidentBytes() ?? usage.ru_maxrss * 1024)
+    }
+
+    /// VmHWM of /proc/self/status. ru_maxrss is no answer: it survives exec, so
+    /// a small program that a large one has started reports the large one's.
+    private static func peakResidentBytes() -> Int? {
+        guard let file = try? FileDescriptor.open("/proc/self/status") else { return nil }
+        let text = withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { buffer in
+            let count = (try? file.read(into: buffer, at: 0)) ?? 0
+            return String(decoding: buffer.prefix(count), as: UTF8.self)
+        }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        guard let words = line?.split(whereSeparator: \.isWhitespace), words.count == 3 else { return nil }
+        return Int(words[1]).map { $0 * 1024 }
     }
 }

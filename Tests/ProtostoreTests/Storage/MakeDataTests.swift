@@ -16,10 +16,12 @@ import Testing
         private let output = Pipe()
         private let complaint = Pipe()
 
-        init(_ arguments: [String]) throws {
+        /// - Parameter limit: a command for the shell that starts the program.
+        init(_ arguments: [String], limit: String = ":") throws {
             let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            process.executableURL = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "mk_data")
-            process.arguments = arguments
+            let program = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "mk_data")
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", "\(limit); exec \"$0\" \"$@\"", program.path] + arguments
             process.standardOutput = output
             process.standardError = complaint
             try process.run()
@@ -111,6 +113,16 @@ import Testing
         #expect(outcome.exitCode == 0)
         let match = try #require(outcome.output.firstMatch(of: /, ([0-9.]+) MB at most in all/))
         #expect(try #require(Double(match.1)) < 64)
+    }
+
+    /// The file system has room, but a file may not have it: 4 MiB are fewer than the datafile's 17.
+    @Test(.timeLimit(.minutes(1))) func aFileThatCannotBeThatLongIsOneLine() throws {
+        let scratch = try ScratchDirectory()
+        let run = try Run(Self.arguments(scratch.path, keys: 10, sizes: 0...0), limit: "ulimit -f 8192")
+        let outcome = try run.blockingWait()
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.complaint == "mk_data: \(scratch.file("protostore.data")): fallocate: File too large\n")
+        #expect(scratch.names == [])
     }
 
     @Test(.timeLimit(.minutes(1))) func aDirectoryThatCannotBeMadeIsOneLine() throws {

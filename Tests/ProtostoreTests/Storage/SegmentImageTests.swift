@@ -6,7 +6,9 @@ import Testing
     static let layout = DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64)!
 
     /// Fills `image` with up to `count` records of keys 0, 1, ... and returns their sizes.
-    static func fill(_ image: inout SegmentImage, segment: UInt64, use: UInt64, count: Int, valueBytes: Range<Int>) -> [Int] {
+    static func fill(
+        _ image: inout SegmentImage, segment: UInt64, use: UInt64, count: Int, valueBytes: Range<Int>
+    ) -> [Int] {
         image.begin(
             SegmentHeader(segment: segment, use: use, storeID: SuperblockTests.storeID, openedMilliseconds: 1))
         var sizes: [Int] = []
@@ -17,7 +19,7 @@ import Testing
             header.keyBytes = UInt16(key.count)
             header.valueBytes = UInt32(Int.random(in: valueBytes, using: &random))
             header.sequence = 1000 + UInt64(number)
-            header.expiryMilliseconds = number % 3 == 1 ? 5000 - UInt64(number) : 0
+            header.expiryMilliseconds = number % 3 == 1 ? 1 + UInt64(number * 7919 % 5000) : 0
             let offset = key.withUnsafeBytes { key in
                 image.append(header, key: key, hash: KeyHash(key, namespace: 0, seed: 9)) { value in
                     ValuePattern.fill(value, key: key, version: 0)

@@ -33,8 +33,10 @@ import Testing
         let records = store.segments.flatMap(\.records)
         let summary = store.segments.flatMap(\.summary)
         let toc = try TableOfContents(directory: scratch.path)
+        var keys = GeneratedKeys(count: keyCount, seed: 1)
         #expect(records.count == keyCount && toc.count == keyCount)
         for (index, record) in records.enumerated() {
+            #expect(withUnsafeBytes(of: keys.next()?.bigEndian) { $0.prefix(16).elementsEqual(record.key) })
             #expect(record.key.elementsEqual(toc.key(at: index)))
             #expect(UInt64(record.offset + record.header.valueOffset) == toc.offset(at: index))
             #expect(record.value.count == toc.length(at: index) && valueBytes.contains(record.value.count))
@@ -138,6 +140,10 @@ import Testing
         }
         #expect(needed > freeBytes)
         #expect(scratch.names == [])
+        // One segment is already too many for the least of them.
+        options.keyCount = 1
+        guard freeBytes < 2 << 20 else { return }
+        #expect(throws: StoreBuildError.self) { try Self.build(options) }
     }
 
     /// Far more than any disk: it must be refused without planning every key.

@@ -34,7 +34,8 @@ import Testing
             #expect(Self.version(of: value) == (count == 0 ? 0 : 3))
             for index in value.indices.dropFirst(ValuePattern.versionBytes) {
                 for bit in 0..<8 {
-                    #expect(Self.version(of: value.flipped(at: index, by: 1 << bit)) == nil, "\(count): \(index), \(bit)")
+                    let flipped = value.flipped(at: index, by: 1 << bit)
+                    #expect(Self.version(of: flipped) == nil, "\(count) bytes: byte \(index), bit \(bit)")
                 }
             }
         }
