@@ -15,10 +15,11 @@ struct IndexReport {
         var falseCandidatesPerLookup: Double
         var longestMicroseconds: Double
         var longestMicrosecondsSoFar: Double
+        var longestWallMicroseconds: Double
 
         static let header = """
                          million operations per second, one core                 bytes per key       false candidates  longest insert, us
-                  keys   insert      hit     miss  hit batch miss batch   now  interval   worst      per lookup        interval   so far
+                  keys   insert      hit     miss  hit batch miss batch   now  interval   worst      per lookup        interval   so far   wall
             """
 
         var text: String {
@@ -29,6 +30,7 @@ struct IndexReport {
                 decimal(bytesPerKeySamples.sum / Double(bytesPerKeySamples.count), 2, 10),
                 decimal(bytesPerKeySamples.max, 2, 8), decimal(falseCandidatesPerLookup, 6, 16),
                 decimal(longestMicroseconds, 0, 16), decimal(longestMicrosecondsSoFar, 0, 9),
+                decimal(longestWallMicroseconds, 0, 7),
             ].joined()
         }
 
@@ -39,7 +41,7 @@ struct IndexReport {
             "misses_per_second_batched":\(missesPerSecondBatched),"bytes_per_key":\(bytesPerKey),\
             "bytes_per_key_interval":\(bytesPerKeySamples.sum / Double(bytesPerKeySamples.count)),\
             "false_candidates_per_lookup":\(falseCandidatesPerLookup),\
-            "longest_insert_us":\(longestMicroseconds)}
+            "longest_insert_us":\(longestMicroseconds),"longest_insert_wall_us":\(longestWallMicroseconds)}
 
             """
         }

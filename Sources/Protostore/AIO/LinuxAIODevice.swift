@@ -137,6 +137,17 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
 
     // MARK: Collecting
 
+    /// Waits until `count` requests are done, or until the time is over. What was
+    /// done comes out of `nextCompletion`.
+    package mutating func blockingWaitForCompletions(atLeast count: Int, nanosecondsMax: Int) {
+        guard eventNext == eventCount, inFlightCount >= count else { return }
+        var timeout = timespec(tv_sec: 0, tv_nsec: nanosecondsMax)
+        systemCallCount &+= 1
+        let collected = io_getevents(context, count, depthMax, events, &timeout)
+        eventNext = 0
+        eventCount = max(0, Int(collected))
+    }
+
     private static let ringMagic: UInt32 = 0xA10A_10A1
     private static let ringHeaderBytes = 32
 

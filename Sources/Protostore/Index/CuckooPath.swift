@@ -1,13 +1,13 @@
 /// Finds the shortest chain of moves that empties a slot in a home of a tag.
 ///
-/// Breadth first: level 0 is the two home buckets, level n + 1 the other homes
-/// of the slots in the buckets of level n. A level is searched for an empty
-/// slot before the next one is unfolded, and fetched ahead while it is
-/// unfolded. Because the chain is a shortest one, no bucket is in it twice.
+/// Breadth first: the roots are the two home buckets; the children of a node
+/// are the other homes of the slots in its bucket, all fetched ahead before
+/// the first is searched for an empty slot. Because the chain is a shortest
+/// one, no bucket is in it twice.
 ///
-/// The search gives up after `nodeCountMax` buckets. At 97 % of the slots in
-/// use one bucket in five has an empty slot, so that levels 0 and 1 suffice
-/// but for a few in a thousand.
+/// The search gives up after `nodeCountMax` buckets. Where 97 % of the slots
+/// are in use one bucket in four has an empty one, so that the children of the
+/// roots suffice for all but one search in a hundred.
 struct CuckooPath: ~Copyable {
     static let nodeCountMax = 512
 
@@ -43,20 +43,22 @@ struct CuckooPath: ~Copyable {
     ///   target of the first move. nil where the search gave up.
     mutating func search(_ region: IndexRegion, tag: UInt64) -> Int? {
         let (first, second) = region.homes(of: tag)
-        nodes[0] = Node(bucket: UInt16(first), parent: 0, slot: 0)
-        nodes[1] = Node(bucket: UInt16(second), parent: 0, slot: 0)
-        var level = 0..<2
-        while true {
-            let next = level.upperBound..<unfold(region, level)
-            if next.isEmpty { return nil }
-            for node in next {
+        nodes[0] = Node(bucket: UInt16(truncatingIfNeeded: first), parent: 0, slot: 0)
+        nodes[1] = Node(bucket: UInt16(truncatingIfNeeded: second), parent: 0, slot: 0)
+        var parent = 0
+        var end = 2
+        while end + 8 <= Self.nodeCountMax {
+            unfold(region, parent, into: end)
+            for node in end..<end + 8 {
                 guard let empty = region.emptyPosition(inBucket: Int(nodes[node].bucket)) else { continue }
                 current = node
                 target = empty
                 return empty
             }
-            level = next
+            parent += 1
+            end += 8
         }
+        return nil
     }
 
     /// The moves of the chain that was found, in the order in which to make
@@ -73,20 +75,17 @@ struct CuckooPath: ~Copyable {
         return Move(source: source, target: target)
     }
 
-    /// Appends the other homes of all slots of a level.
-    /// - Returns: the end of the nodes.
-    private func unfold(_ region: IndexRegion, _ level: Range<Int>) -> Int {
-        var end = level.upperBound
-        for node in level {
-            let bucket = Int(nodes[node].bucket)
-            for slot in 0..<8 {
-                guard end < Self.nodeCountMax else { return end }
-                let other = region.otherHome(of: region.slot(at: bucket * 8 + slot).tag, than: bucket)
-                region.prefetch(bucket: other)
-                nodes[end] = Node(bucket: UInt16(other), parent: UInt16(node), slot: UInt8(slot))
-                end += 1
-            }
+    /// Makes eight nodes of the other homes of a node's slots, and fetches
+    /// these buckets ahead.
+    private func unfold(_ region: IndexRegion, _ parent: Int, into end: Int) {
+        let bucket = Int(nodes[parent].bucket)
+        for slot in 0..<8 {
+            let other = region.otherHome(of: region.slot(at: bucket &* 8 &+ slot).tag, than: bucket)
+            region.prefetch(bucket: other)
+            // Buckets < 2,048, nodes < 512, slots < 8.
+            nodes[end &+ slot] = Node(
+                bucket: UInt16(truncatingIfNeeded: other), parent: UInt16(truncatingIfNeeded: parent),
+                slot: UInt8(truncatingIfNeeded: slot))
         }
-        return end
     }
 }

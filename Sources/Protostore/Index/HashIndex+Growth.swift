@@ -61,7 +61,7 @@ extension HashIndex where Memory: ~Copyable {
     /// A position in a home of `tag` that may be overwritten: empty, or its
     /// slot has been copied to its other home.
     private mutating func makeRoom(in region: IndexRegion, for tag: UInt64) -> Int? {
-        if let empty = region.position(inHomesOf: tag, where: { $0.rawValue == 0 }) { return empty }
+        if let empty = region.emptyPosition(inHomesOf: tag) { return empty }
         guard var position = path.search(region, tag: tag) else { return nil }
         while let move = path.nextMove() {
             store(region.words[move.source], at: region.words + move.target)

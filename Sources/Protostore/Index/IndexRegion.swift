@@ -65,6 +65,23 @@ struct IndexRegion {
         position(inBucket: bucket) { $0.rawValue == 0 }
     }
 
+    /// An empty position in the home of `tag` that has more of them: the longer
+    /// buckets fill evenly, the fewer slots have to move.
+    @inline(__always)
+    func emptyPosition(inHomesOf tag: UInt64) -> Int? {
+        let (first, second) = homes(of: tag)
+        let bucket = usedCount(inBucket: first) <= usedCount(inBucket: second) ? first : second
+        return emptyPosition(inBucket: bucket)
+    }
+
+    @inline(__always)
+    private func usedCount(inBucket bucket: Int) -> Int {
+        let start = bucket &* 8
+        var used = 0
+        for position in start..<start &+ 8 { used &+= words[position] == 0 ? 0 : 1 }
+        return used
+    }
+
     @inline(__always)
     func prefetch(tag: UInt64) {
         let (first, second) = homes(of: tag)
@@ -72,6 +89,7 @@ struct IndexRegion {
         Protostore.prefetch(words + second &* 8)
     }
 
+    @inline(__always)
     func prefetch(bucket: Int) {
         Protostore.prefetch(words + bucket * 8)
     }

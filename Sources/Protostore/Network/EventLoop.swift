@@ -11,6 +11,8 @@ import Logging
 /// **A turn is: wait, collect what is ready, act, submit once, reply once.** Nothing
 /// is held back for a timer, so a lone request leaves at once; what arrives
 /// while a turn runs is the next turn's batch, so batches grow with the load.
+/// Only when more reads wait than the disk has places does a loop wait for several
+/// completions instead of one: see ``LoopStorage/blockingWaitWhileSaturated()``.
 ///
 /// A message to another loop is a value in a mailbox, published once per turn; a
 /// loop that is awake is not woken.
@@ -126,7 +128,8 @@ package final class EventLoop: @unchecked Sendable {
 
     private func waitForEvents() -> Int {
         do throws(SystemError) {
-            guard !hasWork else { return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0) }
+            let hasWaited = storage?.blockingWaitWhileSaturated() ?? false
+            guard !hasWaited, !hasWork else { return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0) }
             doorbell.announceSleep()
             defer { doorbell.announceAwake() }
             let timeout: CInt = hasMail ? 0 : (storage?.hasUnsubmitted ?? false) ? 1 : -1

@@ -8,6 +8,25 @@ struct LoopStorage: ~Copyable {
     /// Whether the disk has not taken everything yet: try again soon.
     var hasUnsubmitted: Bool { device.hasQueued }
 
+    /// How long a saturated loop waits for its batch at most: what it adds to a
+    /// request that needs no disk, in the worst case.
+    private static let saturatedWaitNanoseconds = 1_000_000
+
+    /// While the disk is the bottleneck, waits for a batch of completions.
+    ///
+    /// With every place at the disk taken and requests waiting for one, nothing is
+    /// gained by waking up for each completion: the disk has half its depth left
+    /// to work on, and every request waits for it anyway. Measured with 50 clients
+    /// and 16 requests each in flight: 0.23 system calls per request instead of
+    /// 0.29 to 0.44, at the same throughput and a lower p99 (docs/benchmarks.md).
+    /// - Returns: whether it waited.
+    mutating func blockingWaitWhileSaturated() -> Bool {
+        let batch = min(shard.waitingCount, device.inFlightCount) / 2
+        guard batch > 1, device.inFlightCount == device.depthMax else { return false }
+        device.blockingWaitForCompletions(atLeast: batch, nanosecondsMax: Self.saturatedWaitNanoseconds)
+        return true
+    }
+
     /// Passes everything that is done to the shard.
     /// - Returns: how many reads were done.
     mutating func collectCompletions() -> Int {

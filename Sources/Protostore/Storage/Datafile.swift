@@ -36,6 +36,11 @@ package final class Datafile: Sendable {
         throw .inUse(directory)
     }
 
+    /// Which saved index belongs to this state of the store.
+    package func indexIdentity() throws(SystemError) -> IndexIdentity {
+        try superblock.indexIdentity(of: file)
+    }
+
     /// The valid copy of the highest generation.
     private static func readSuperblock(
         of file: borrowing FileDescriptor, _ path: String

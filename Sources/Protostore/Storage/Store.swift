@@ -21,9 +21,12 @@ package final class Store: Sendable {
         for segment in datafile.damagedSegments {
             logger.error("the header of segment \(segment) is damaged: its records cannot be served")
         }
-        let memory = try SharedIndexMemory(path: "\(indexDirectory)/protostore-\(superblock.storeID).index")
-        indexStorage = try IndexStorage(memory, partitionCount: partitionCount)
-        try rebuildIndex(logger)
+        let memoryPath = "\(indexDirectory)/protostore-\(superblock.storeID).index"
+        if let saved = try Self.loadIndex(datafile, directory, memoryPath, partitionCount, logger) {
+            indexStorage = saved
+        } else {
+            indexStorage = try Self.rebuildIndex(datafile, memoryPath, partitionCount, logger)
+        }
     }
 
     /// Hands the index of a shard to the thread that will use it. Once per shard.
@@ -36,16 +39,55 @@ package final class Store: Sendable {
         try indexStorage.memory.unlink()
     }
 
-    private func rebuildIndex(_ logger: Logger) throws {
+    /// - Returns: nil where no saved index can be used, for whatever reason: it is a cache.
+    private static func loadIndex(
+        _ datafile: Datafile, _ directory: String, _ memoryPath: String, _ partitionCount: Int, _ logger: Logger
+    ) throws -> IndexStorage<SharedIndexMemory>? {
+        guard Directory.fileExists("\(directory)/\(IndexFile.name)") else { return nil }
         let start = Clock.monotonicNanoseconds()
-        var partitions = try IndexPartitions(indexStorage)
+        do throws(IndexFileError) {
+            let identity: IndexIdentity
+            let memory: SharedIndexMemory
+            do throws(SystemError) {
+                identity = try datafile.indexIdentity()
+                memory = try SharedIndexMemory(path: memoryPath)
+            } catch {
+                throw .index(.memory(error))
+            }
+            let storage = try IndexStorage.load(
+                from: directory, identity: identity, into: memory, partitionCount: partitionCount)
+            logger.info("loaded the index in \(milliseconds(since: start)) ms")
+            return storage
+        } catch {
+            // Where there is no memory for the index, a rebuild would not have it either.
+            if case .index = error { throw StoreError.index("\(error)") }
+            logger.warning("\(error): rebuilding it from the segments' summaries")
+            return nil
+        }
+    }
+
+    private static func rebuildIndex(
+        _ datafile: Datafile, _ memoryPath: String, _ partitionCount: Int, _ logger: Logger
+    ) throws -> IndexStorage<SharedIndexMemory> {
+        let start = Clock.monotonicNanoseconds()
+        let storage: IndexStorage<SharedIndexMemory>
+        do throws(SystemError) {
+            storage = try IndexStorage(try SharedIndexMemory(path: memoryPath), partitionCount: partitionCount)
+        } catch {
+            throw StoreError.index("\(error)")
+        }
+        var partitions = try IndexPartitions(storage)
         var rebuild = IndexRebuild(datafile)
         try rebuild.blockingRun { group throws(IndexError) in try partitions.insert(group) }
         for segment in rebuild.damagedSegments {
             logger.error("the summary of segment \(segment) is damaged: its records are not in the index")
         }
-        let milliseconds = (Clock.monotonicNanoseconds() - start) / 1_000_000
-        logger.info("rebuilt the index from summaries: \(rebuild.keyCount) keys in \(milliseconds) ms")
+        logger.info("rebuilt the index of \(rebuild.keyCount) keys in \(milliseconds(since: start)) ms")
+        return storage
+    }
+
+    private static func milliseconds(since start: UInt64) -> UInt64 {
+        (Clock.monotonicNanoseconds() - start) / 1_000_000
     }
 }
 

@@ -26,6 +26,11 @@ final class StoreBuildIndex: Sendable {
     /// Bytes of memory in use.
     var byteCount: Int { storage.byteCount }
 
+    /// Writes the index beside the datafile. The workers have ended.
+    func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
+        try storage.save(to: directory, identity: identity)
+    }
+
     @inline(__always)
     func partition(of hash: KeyHash) -> Int { storage.partition(of: hash.index) }
 

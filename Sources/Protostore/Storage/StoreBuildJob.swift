@@ -115,6 +115,7 @@ final class StoreBuildJob: Sendable {
         guard everyTick(progress) else { throw StoreBuildError.stopped }
         var superblock = superblock
         superblock.nextUse = use(ofSegment: plan.segmentCount)
+        try index.save(to: directory.path, identity: superblock.indexIdentity(of: directory.datafile))
         try superblock.write(to: directory.datafile)
     }
 }

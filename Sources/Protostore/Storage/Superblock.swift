@@ -105,6 +105,17 @@ package struct Superblock: Equatable, Sendable {
     }
 }
 
+extension Superblock {
+    /// Which saved index belongs to the store in this state, in `datafile`: a copy
+    /// of the file is another file, and its index is rebuilt.
+    package func indexIdentity(of datafile: borrowing FileDescriptor) throws(SystemError) -> IndexIdentity {
+        let status = try datafile.status()
+        return IndexIdentity(
+            storeID: UInt128(storeID.high) << 64 | UInt128(storeID.low), device: UInt64(status.st_dev),
+            inode: UInt64(status.st_ino), openCounter: openCounter, commitNumber: 0, commitChecksum: 0)
+    }
+}
+
 /// The random 128 bits that name a store for as long as it lives.
 package struct StoreID: Equatable, Sendable, CustomStringConvertible {
     package let high: UInt64

@@ -1,3 +1,4 @@
+import Glibc
 @testable import Protostore
 
 /// SplitMix64: hashes and choices from a seed that a failing test prints.
@@ -29,22 +30,21 @@ struct IndexModel {
     }
 
     /// All entries as the index reports them, in order.
-    var words: [[UInt64]] {
-        entries.map { Self.word($0.hash, $0.slot) }.sorted { $0.lexicographicallyPrecedes($1) }
+    var words: [UInt128] {
+        entries.map { Self.word($0.hash, $0.slot) }.sorted()
     }
 
-    static func word(_ hash: UInt64, _ slot: IndexSlot) -> [UInt64] {
-        [IndexLayout.knownHash(root: IndexLayout.root(of: hash), tag: IndexLayout.tag(of: hash)), slot.location,
-            UInt64(slot.sizeClass.rawValue), slot.expires ? 1 : 0]
+    static func word(_ hash: UInt64, _ slot: IndexSlot) -> UInt128 {
+        UInt128(hash >> 27) << 64 | UInt128(slot.rawValue & IndexSlot.payloadMask)
     }
 }
 
 extension HashIndex where Memory: ~Copyable {
     /// All slots, in the order of the model's.
-    var words: [[UInt64]] {
-        var words: [[UInt64]] = []
+    var words: [UInt128] {
+        var words: [UInt128] = []
         forEachSlot { hash, slot in words.append(IndexModel.word(hash, slot)) }
-        return words.sorted { $0.lexicographicallyPrecedes($1) }
+        return words.sorted()
     }
 
     /// Whether the slot of that location is found under the hash.
@@ -81,4 +81,19 @@ extension HashIndex where Memory: ~Copyable {
 /// A hash in one of a few roots, so that few keys make large regions.
 func hash(root: Int, _ random: UInt64) -> UInt64 {
     UInt64(root) << 52 | random >> 12
+}
+
+/// Runs `body` with the path of a new directory, which is removed afterwards
+/// with the files the index makes in it.
+func withTemporaryDirectory(_ body: (String) throws -> Void) throws {
+    var template = Array("/tmp/protostore-index-XXXXXX".utf8CString)
+    let path = try template.withUnsafeMutableBufferPointer { buffer in
+        guard let start = buffer.baseAddress, let path = mkdtemp(start) else { throw SystemError.last("mkdtemp") }
+        return String(cString: path)
+    }
+    defer {
+        try? Directory.removeFile("\(path)/\(IndexFile.name)")
+        rmdir(path)
+    }
+    try body(path)
 }

@@ -31,6 +31,8 @@ final class TestServer {
         var configuration = ServerConfiguration(directory: scratch.path)
         configuration.port = 0
         configuration.statisticsSeconds = 0
+        // Beside the store, so that a crash of the tests leaves nothing in shared memory.
+        configuration.indexDirectory = scratch.path
         configure(&configuration)
         let server = try Server(configuration, logger: log.logger)
         self.server = server

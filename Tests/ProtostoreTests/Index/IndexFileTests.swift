@@ -1,0 +1,210 @@
+import Testing
+@testable import Protostore
+
+@Suite struct IndexFileTests {
+    private static let windowCount = 1 << 10
+    private static let identity = IndexIdentity(
+        storeID: 0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10, device: 1, inode: 2, openCounter: 3, commitNumber: 4,
+        commitChecksum: 5)
+
+    /// A storage with a few thousand keys in regions of several depths, saved to `directory`.
+    private func saveSample(to directory: String, keys: Int = 3000) throws -> IndexModel {
+        let storage = try IndexStorage(
+            PrivateIndexMemory(windowCount: Self.windowCount), partitionCount: 1, regionPagesMax: 2)
+        var index = try storage.takePartition(0)
+        var model = IndexModel()
+        var random = SplitMix(seed: 1)
+        for number in 0..<keys {
+            let hash = hash(root: [3, 700, 4095][number * number % 3], random.next())
+            let slot = model.newSlot()
+            try index.insert(hash, slot)
+            model.entries.append((hash, slot))
+        }
+        if keys > 0 { try index.reserve(0) }
+        try storage.save(to: directory, identity: Self.identity)
+        return model
+    }
+
+    private func load(
+        _ directory: String, partitions: Int = 1, identity: IndexIdentity = identity
+    ) throws(IndexFileError) -> IndexStorage<PrivateIndexMemory> {
+        let memory: PrivateIndexMemory
+        do throws(SystemError) {
+            memory = try PrivateIndexMemory(windowCount: Self.windowCount)
+        } catch {
+            throw .system(error)
+        }
+        return try IndexStorage.load(
+            from: directory, identity: identity, into: memory, partitionCount: partitions, regionPagesMax: 2)
+    }
+
+    @Test(arguments: [1, 2, 7])
+    func whatIsSavedIsLoadedWhateverThePartitions(_ partitions: Int) throws {
+        try withTemporaryDirectory { directory in
+            var model = try saveSample(to: directory)
+            let storage = try load(directory, partitions: partitions)
+            var words: [UInt128] = []
+            for partition in 0..<partitions { words += try storage.takePartition(partition).words }
+            #expect(words == model.words)
+            // The windows that are left are free, and the partitions go on growing in them.
+            var random = SplitMix(seed: 2)
+            for partition in 0..<partitions {
+                var index = try storage.takePartition(partition)
+                for _ in 0..<2000 {
+                    let hash = hash(root: index.roots.lowerBound + Int(random.next() % 4), random.next())
+                    let slot = model.newSlot()
+                    try index.insert(hash, slot)
+                    model.entries.append((hash, slot))
+                }
+            }
+            words = []
+            for partition in 0..<partitions { words += try storage.takePartition(partition).words }
+            #expect(words == model.words)
+        }
+    }
+
+    @Test func emptyIndexIsSavedAndLoaded() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory, keys: 0)
+            let index = try load(directory).takePartition(0)
+            #expect(index.count == 0)
+        }
+    }
+
+    @Test func otherStatesOfTheStoreAreRefused() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory, keys: 10)
+            for change in 0..<6 {
+                var other = Self.identity
+                switch change {
+                case 0: other.storeID ^= 1 << 127
+                case 1: other.device += 1
+                case 2: other.inode += 1
+                case 3: other.openCounter += 1
+                case 4: other.commitNumber += 1
+                default: other.commitChecksum += 1
+                }
+                #expect(throws: IndexFileError.mismatch(found: Self.identity)) { try load(directory, identity: other) }
+            }
+        }
+    }
+
+    @Test func everyFlippedByteIsFound() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory)
+            let file = try FileDescriptor.open("\(directory)/\(IndexFile.name)", .write)
+            let byteCount = try file.byteCount()
+            // All of the header's fields, part of the table, and a sample of the pages.
+            let offsets = Array(0..<128) + Array(4080..<4160)
+                + stride(from: IndexFile.pagesOffset(regions: 1), to: byteCount, by: 997)
+            for offset in offsets {
+                try flip(file, at: offset)
+                #expect(throws: IndexFileError.self, "byte \(offset)") { try load(directory) }
+                try flip(file, at: offset)
+            }
+            _ = try load(directory)
+        }
+    }
+
+    /// Damage whose checksums were made to fit reaches the other checks.
+    @Test func impossibleNumbersWithRightChecksumsAreErrors() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory, keys: 600)
+            let file = try FileDescriptor.open("\(directory)/\(IndexFile.name)", .write)
+            var random = SplitMix(seed: 9)
+            let sizes = [UInt64.max, UInt64(Int.max), 1 << 32, 1 << 24, 100, 1, 0]
+            for offset in [80, 88, 96] {
+                for size in sizes {
+                    let page = try Page(file, at: 0)
+                    page.store(size, at: offset)
+                    page.sealHeader()
+                    try expectRefusal(directory, file, page)
+                }
+            }
+            for _ in 0..<200 {
+                let header = try Page(file, at: 0)
+                let table = try Page(file, at: 4096)
+                let regions = Int(header.load(88))
+                table.store(table.load(0) ^ 1 << (random.next() % 64), at: 0)
+                if random.next() % 2 == 0 { table.store(random.next(), at: Int(random.next() % UInt64(regions)) * 16) }
+                header.store(XXH3.hash64(UnsafeRawBufferPointer(rebasing: table.bytes[..<(regions * 16)]), seed: 0), at: 104)
+                header.sealHeader()
+                let old = try Page(file, at: 4096)
+                try file.write(table.bytes, at: 4096)
+                try expectRefusal(directory, file, header)
+                try file.write(old.bytes, at: 4096)
+            }
+        }
+    }
+
+    @Test func truncatedAndExtendedFilesAreErrors() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory)
+            let file = try FileDescriptor.open("\(directory)/\(IndexFile.name)", .write)
+            var byteCount = try file.byteCount() + 4096
+            while byteCount > 0 {
+                try file.truncate(byteCount: byteCount)
+                if try file.byteCount() == byteCount { #expect(throws: IndexFileError.self) { try load(directory) } }
+                byteCount = byteCount > 8192 ? byteCount - 4096 - 4096 : byteCount / 2
+            }
+            try Directory.removeFile("\(directory)/\(IndexFile.name)")
+            #expect(throws: IndexFileError.self) { try load(directory) }
+        }
+    }
+
+    @Test func noRoomIsAnErrorOfItsOwn() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory)
+            let memory = try PrivateIndexMemory(windowCount: Self.windowCount, indexBytesMax: 48 << 10)
+            do throws(IndexFileError) {
+                _ = try IndexStorage.load(from: directory, identity: Self.identity, into: memory, partitionCount: 1)
+                Issue.record("loaded into less memory than it needs")
+            } catch {
+                guard case .index(.memory) = error else {
+                    Issue.record("\(error)")
+                    return
+                }
+            }
+        }
+    }
+
+    private func flip(_ file: borrowing FileDescriptor, at offset: Int) throws {
+        let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+        defer { byte.deallocate() }
+        _ = try file.read(into: byte, at: offset)
+        byte[0] ^= 1 << UInt8(offset % 8)
+        try file.write(UnsafeRawBufferPointer(byte), at: offset)
+    }
+
+    private func expectRefusal(_ directory: String, _ file: borrowing FileDescriptor, _ header: Page) throws {
+        let old = try Page(file, at: 0)
+        try file.write(header.bytes, at: 0)
+        #expect(throws: IndexFileError.self) { try load(directory) }
+        try file.write(old.bytes, at: 0)
+    }
+}
+
+/// A page of a file, to be changed by a test.
+private final class Page {
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+
+    init(_ file: borrowing FileDescriptor, at offset: Int) throws {
+        _ = try file.read(into: buffer, at: offset)
+    }
+
+    deinit {
+        buffer.deallocate()
+    }
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(buffer) }
+
+    func load(_ offset: Int) -> UInt64 { buffer.load(fromByteOffset: offset, as: UInt64.self) }
+
+    func store(_ word: UInt64, at offset: Int) {
+        buffer.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
+    }
+
+    func sealHeader() {
+        store(XXH3.hash64(UnsafeRawBufferPointer(rebasing: bytes[..<4088]), seed: 0), at: 4088)
+    }
+}
