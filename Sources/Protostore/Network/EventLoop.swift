@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Logging
 
 /// One thread of the server: an epoll loop with a front end (connections), a

@@ -10,7 +10,7 @@ import Testing
             regionPagesMax: regionPagesMax)
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64], [1, 2, 5])
+    @Test(arguments: seeds(3), [1, 2, 5])
     func randomChangesAgreeWithTheModel(_ seed: UInt64, _ regionPagesMax: Int) throws {
         var random = SplitMix(seed: seed)
         let storage = try makeStorage(regionPagesMax: regionPagesMax)
