@@ -41,7 +41,6 @@ package final class EventLoop: @unchecked Sendable {
     private var counters = LoopCounters()
     private var batch = BatchHistogram()
     private var isStopping = false
-    private var drainCollection: ReportCollection?
 
     private struct Peer {
         let channel: Channel
@@ -96,6 +95,8 @@ package final class EventLoop: @unchecked Sendable {
     func run() {
         while !isStopping { turn() }
         frontEnd?.closeAll()
+        // What was handed over too late is closed as well.
+        for case .adopt(let descriptor, _) in commands.takeAll() { _ = FileDescriptor(owning: descriptor) }
     }
 
     private func turn() {

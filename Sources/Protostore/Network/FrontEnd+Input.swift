@@ -14,9 +14,7 @@ extension FrontEnd {
     /// Lets those in line try again while there is room, a few per turn.
     private mutating func serveLine() {
         var turns = 16
-        while turns > 0, !table.isFull, !line.isEmpty, chargedBytes < limits.replyBytesMax,
-            let index = line.popFirst(in: connections)
-        {
+        while turns > 0, hasRoomForLine, let index = line.popFirst(in: connections) {
             connections.at(index).pointee.blocked = .no
             askAgain(index)
             makeReady(index)

@@ -75,7 +75,10 @@ struct FrontEnd: ~Copyable {
     }
 
     /// Whether the next turn has work without any event.
-    var hasWork: Bool { !ready.isEmpty }
+    var hasWork: Bool { !ready.isEmpty || !line.isEmpty && hasRoomForLine }
+
+    /// Whether the first connection in line can go on.
+    var hasRoomForLine: Bool { !table.isFull && chargedBytes < limits.replyBytesMax }
     var isDrained: Bool { isDraining && connections.count == 0 }
 
     // MARK: Connections come and go
