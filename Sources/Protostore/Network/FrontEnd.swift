@@ -77,8 +77,11 @@ struct FrontEnd: ~Copyable {
     /// Whether the next turn has work without any event.
     var hasWork: Bool { !ready.isEmpty || !line.isEmpty && hasRoomForLine }
 
-    /// Whether the first connection in line can go on.
-    var hasRoomForLine: Bool { !table.isFull && chargedBytes < limits.replyBytesMax }
+    /// Whether the first connection in line can go on, whatever its reply's size:
+    /// else it would go back in line, turn after turn.
+    var hasRoomForLine: Bool {
+        !table.isFull && chargedBytes + limits.replyBytesGuaranteed <= limits.replyBytesMax
+    }
     var isDrained: Bool { isDraining && connections.count == 0 }
 
     // MARK: Connections come and go
