@@ -45,8 +45,9 @@ struct FrontEnd: ~Copyable {
 
     var ready: Ring<UInt32>
     var unflushed: Ring<UInt32>
-    /// Connections that wait for a slot or for the loop's reply memory.
-    var line = ConnectionLine()
+    /// Connections that are blocked by what all of them share.
+    var slotLine = ConnectionLine()
+    var memoryLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
 
@@ -75,7 +76,7 @@ struct FrontEnd: ~Copyable {
     }
 
     /// Whether the next turn has work without any event.
-    var hasWork: Bool { !ready.isEmpty }
+    var hasWork: Bool { !ready.isEmpty || nextInLine != nil }
     var isDrained: Bool { isDraining && connections.count == 0 }
 
     // MARK: Connections come and go
@@ -118,7 +119,7 @@ struct FrontEnd: ~Copyable {
         }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
-        line.remove(index, in: connections)
+        leaveLine(index)
         connections.remove(index)
         counters.closed &+= 1
     }
