@@ -1,4 +1,4 @@
-import Glibc
+import var Glibc.ENOSPC
 import Synchronization
 
 /// The memory an index lives in: a fixed range of addresses whose pages are

@@ -1,4 +1,5 @@
-import Glibc
+import var Glibc.EINVAL
+import var Glibc.EWOULDBLOCK
 
 /// Index memory in a file, by default in /dev/shm: it outlives the process
 /// until the file is removed.

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Logging
 
 /// One thread of the server: an epoll loop with a front end (connections), a
@@ -43,7 +41,6 @@ package final class EventLoop: @unchecked Sendable {
     private var counters = LoopCounters()
     private var batch = BatchHistogram()
     private var isStopping = false
-    private var drainCollection: ReportCollection?
 
     private struct Peer {
         let channel: Channel
@@ -98,6 +95,8 @@ package final class EventLoop: @unchecked Sendable {
     func run() {
         while !isStopping { turn() }
         frontEnd?.closeAll()
+        // What was handed over too late is closed as well.
+        for case .adopt(let descriptor, _) in commands.takeAll() { _ = FileDescriptor(owning: descriptor) }
     }
 
     private func turn() {

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Accepts connections for as long as descriptors last.
 ///
 /// When they run out, accepting pauses until the next `resume`, says so once, and

@@ -1,4 +1,4 @@
-import Glibc
+import var Glibc.EAGAIN
 import Logging
 
 /// Builds the loops of a server and wires them to each other.

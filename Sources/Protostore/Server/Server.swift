@@ -1,4 +1,6 @@
-import Glibc
+import func Glibc._exit
+import var Glibc.SIGINT
+import var Glibc.SIGTERM
 import Logging
 import Synchronization
 

@@ -38,7 +38,7 @@ package final class Datafile: Sendable {
 
     /// Which saved index belongs to this state of the store.
     package func indexIdentity() throws(SystemError) -> IndexIdentity {
-        try superblock.indexIdentity(of: file)
+        try IndexIdentity(superblock, datafile: file)
     }
 
     /// The valid copy of the highest generation.

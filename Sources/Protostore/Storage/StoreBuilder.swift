@@ -82,7 +82,7 @@ package enum StoreBuilder {
     /// Builds a store. Takes as long as writing it does.
     /// - Parameter everyTick: called about ten times a second on the calling
     ///   thread; the build stops where it returns false.
-    /// - Throws: ``StoreBuildError``, `IndexError` or `SystemError`. Where a store
+    /// - Throws: ``StoreBuildError``, `IndexError`, `IndexFileError` or `SystemError`. Where a store
     ///   was to be replaced, it is still whole or all of it is gone; nothing of
     ///   the new one is left.
     package static func build(_ options: Options, everyTick: (Progress) -> Bool) throws -> Report {

@@ -8,7 +8,7 @@ import Testing
     static let layout = DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64)!
 
     @Test func randomBytesAreNeverValid() {
-        for seed in 0..<300 as Range<UInt64> {
+        for seed in seeds(300) {
             var random = SplitMix64(seed: seed)
             let bytes = [UInt8].random(count: 4096, seed: seed)
             #expect(RecordTests.decode(bytes) == nil, "seed \(seed)")
@@ -25,7 +25,7 @@ import Testing
 
     /// Random fields under matching checksums: the decoders see any combination of numbers.
     @Test func randomFieldsThatWereSealedNeverTrap() {
-        for seed in 0..<2000 as Range<UInt64> {
+        for seed in seeds(2000) {
             var bytes = [UInt8].random(count: 4096, seed: seed)
             bytes.withUnsafeMutableBytes { bytes in
                 let magics: [UInt64] = [0x5254_534F_544F_5250, 0x5244_4847_4553_5350, 0x444E_4547_4553_5350]
@@ -43,7 +43,7 @@ import Testing
 
     /// The same for records: whatever its fields, a decoded record lies within its bounds.
     @Test func randomRecordFieldsThatWereSealedNeverTrap() {
-        for seed in 0..<2000 as Range<UInt64> {
+        for seed in seeds(2000) {
             var random = SplitMix64(seed: seed)
             var bytes = [UInt8].random(count: 4096, seed: seed)
             let keyBytes = UInt16.random(in: 0...4500, using: &random)

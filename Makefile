@@ -1,0 +1,43 @@
+# Protostore's house. Each target says what it does after `##`; `make` lists them.
+
+SWIFT ?= swift
+# Release programs carry the Swift library: they run on machines without Swift.
+BUILD_RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+# How much longer than usual the random tests run in `make soak`.
+SOAK_FACTOR ?= 50
+# What `make bench` measures, and how: `make bench ARGS="iops qd1 --seconds 30"`.
+ARGS ?= all
+
+.PHONY: help demo test build bench bench-quick soak clean bootstrap
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
+
+demo: build ## Generate a store, serve it, load it with concurrent clients, print the figures
+	scripts/demo
+
+test: bootstrap ## Run all tests
+	$(SWIFT) test
+
+build: bootstrap ## Build mk_data, run and bench for release: .build/release
+	$(BUILD_RELEASE)
+	scripts/check-release
+
+bench: build ## Measure against fio (minutes to hours); see Benchmarks/README.md
+	scripts/bootstrap bench
+	python3 -m Benchmarks $(ARGS)
+
+bench-quick: build ## Run every measurement for a moment: shows that the harness works
+	scripts/bootstrap bench
+	python3 -m Benchmarks all --quick
+
+soak: bootstrap ## Run all tests under the thread and address sanitizers, then the random ones for longer
+	$(SWIFT) test --scratch-path .build/thread --sanitize=thread
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build/address --sanitize=address
+	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
+
+clean: ## Remove everything that was built
+	rm -rf .build .demo
+
+bootstrap:
+	@scripts/bootstrap
