@@ -271,8 +271,9 @@ extension Channel {
     /// - Returns: whether there was anything.
     func publish(from number: Int) -> Bool {
         guard number == frontEndLoop else { return replies.publish() }
-        // Both, whatever the first one says.
-        let hasRequests = requests.publish()
-        return releases.publish() || hasRequests
+        // Releases first: a shard that sees a slot's next request then sees the buffer of
+        // its last reply, too, so that no slot ever has two buffers on their way.
+        let hasReleases = releases.publish()
+        return requests.publish() || hasReleases
     }
 }

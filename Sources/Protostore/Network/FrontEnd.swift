@@ -45,8 +45,9 @@ struct FrontEnd: ~Copyable {
 
     var ready: Ring<UInt32>
     var unflushed: Ring<UInt32>
-    /// Connections that wait for a slot or for the loop's reply memory.
-    var line = ConnectionLine()
+    /// Connections that are blocked by what all of them share.
+    var slotLine = ConnectionLine()
+    var memoryLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
 
@@ -75,13 +76,7 @@ struct FrontEnd: ~Copyable {
     }
 
     /// Whether the next turn has work without any event.
-    var hasWork: Bool { !ready.isEmpty || !line.isEmpty && hasRoomForLine }
-
-    /// Whether the first connection in line can go on, whatever its reply's size:
-    /// else it would go back in line, turn after turn.
-    var hasRoomForLine: Bool {
-        !table.isFull && chargedBytes + limits.replyBytesGuaranteed <= limits.replyBytesMax
-    }
+    var hasWork: Bool { !ready.isEmpty || nextInLine != nil }
     var isDrained: Bool { isDraining && connections.count == 0 }
 
     // MARK: Connections come and go
@@ -124,7 +119,7 @@ struct FrontEnd: ~Copyable {
         }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
-        line.remove(index, in: connections)
+        leaveLine(index)
         connections.remove(index)
         counters.closed &+= 1
     }
