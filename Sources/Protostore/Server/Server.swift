@@ -36,6 +36,9 @@ public final class Server: @unchecked Sendable {
     private var statistics: StatisticsReporter
     private var nextLoop = 0
     private var hasSaidPaused = false
+    /// Loops have been asked and have not all answered: one at a time, so that the
+    /// reports of two rounds are never mixed.
+    private var isAwaitingReports = false
     private let isStopRequested = Atomic<Bool>(false)
 
     /// How long a stop waits for replies that are under way.
@@ -104,7 +107,7 @@ public final class Server: @unchecked Sendable {
                 switch EventSource(rawValue: epoll.event(at: position).data) {
                 case .listener: accept()
                 case .signals: if signals.next() != nil { return }
-                case .wake: statistics.log(collection.takeComplete(count: loops.count))
+                case .wake: logStatistics()
                 case nil: break
                 }
             }
@@ -112,10 +115,23 @@ public final class Server: @unchecked Sendable {
             let now = Clock.monotonicNanoseconds()
             if listener.isPaused { accept() }
             if now >= nextReport {
-                for loop in loops { loop.commands.send(.report(collection)) }
+                askForReports()
                 nextReport = now + reportInterval
             }
         }
+    }
+
+    private func askForReports() {
+        guard !isAwaitingReports else { return }
+        isAwaitingReports = true
+        for loop in loops { loop.commands.send(.report(collection)) }
+    }
+
+    private func logStatistics() {
+        let reports = collection.takeComplete(count: loops.count)
+        guard !reports.isEmpty else { return }
+        isAwaitingReports = false
+        statistics.log(reports)
     }
 
     private var reportInterval: UInt64 {
