@@ -128,8 +128,8 @@ struct FrontEnd: ~Copyable {
     mutating func closeForCause(_ index: UInt32, _ reason: @autoclosure () -> String) {
         counters.closedForCause &+= 1
         if let leftOut = logLimit.admit(at: nowNanoseconds) {
-            let more = leftOut > 0 ? " (\(leftOut) such lines were left out before this one)" : ""
-            logger.notice("closing the connection of \(connections.at(index).pointee.peer): \(reason())\(more)")
+            let peer = connections.at(index).pointee.peer
+            logger.notice("closing the connection of \(peer): \(reason())\(LogLimit.note(leftOut))")
         }
         close(index)
     }
