@@ -62,12 +62,18 @@ public final class Server: @unchecked Sendable {
         store = try Store(
             directory: configuration.directory, indexDirectory: configuration.indexDirectory,
             partitionCount: configuration.shardCount, logger: logger)
-        loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
-        listener = try Listener(host: configuration.host, port: configuration.port)
         statistics = StatisticsReporter(logger: logger)
-        try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
-        try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
-        try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+        do {
+            loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
+            listener = try Listener(host: configuration.host, port: configuration.port)
+            try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
+            try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
+            try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+        } catch {
+            // Else the index would stay in shared memory.
+            try? store.close()
+            throw error
+        }
     }
 
     /// The port that the server listens on.
