@@ -134,11 +134,16 @@ struct FrontEnd: ~Copyable {
         close(index)
     }
 
-    /// Stops reading. Connections go when their last reply is sent.
+    /// Stops reading. Connections go when their last reply has reached the client's
+    /// machine: what is still on its way would be lost, since closing a socket with
+    /// requests that nobody has read resets the connection.
     mutating func drain() {
         isDraining = true
         for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
-            if connections.at(index).pointee.isIdle { close(index) }
+            let connection = connections.at(index)
+            if connection.pointee.isIdle, !Socket.hasUnsentBytes(connection.pointee.descriptor.rawValue) {
+                close(index)
+            }
         }
     }
 

@@ -185,18 +185,22 @@ public final class Server: @unchecked Sendable {
 
     private func stop() {
         try? epoll.remove(listener.rawDescriptor)
-        collection.discardAll()
-        for loop in loops { loop.commands.send(.drain) }
         drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
         for loop in loops { loop.commands.send(.stop) }
     }
 
-    /// Asks the loops every few milliseconds whether their connections are gone.
+    /// Every few milliseconds, has the loops close what is done and asks whether
+    /// their connections are gone.
     private func drain(until deadline: UInt64) {
+        // One of its own: statistics may still be on their way.
+        let collection = ReportCollection(wakeDescriptor: wake.rawValue)
         var asked = false
         while Clock.monotonicNanoseconds() < deadline {
             if !asked {
-                for loop in loops { loop.commands.send(.report(collection)) }
+                for loop in loops {
+                    loop.commands.send(.drain)
+                    loop.commands.send(.report(collection))
+                }
                 asked = true
             }
             guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }
