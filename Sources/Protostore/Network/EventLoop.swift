@@ -40,6 +40,7 @@ package final class EventLoop: @unchecked Sendable {
 
     private var counters = LoopCounters()
     private var batch = BatchHistogram()
+    private var incidentLimit = LogLimit()
     private var isStopping = false
 
     private struct Peer {
@@ -183,7 +184,14 @@ package final class EventLoop: @unchecked Sendable {
             deliverReplies()
         }
         storage?.submit()
-        while let incident = storage?.shard.nextIncident() { logger.error("\(incident)") }
+        logIncidents()
+    }
+
+    private func logIncidents() {
+        while let incident = storage?.shard.nextIncident() {
+            guard let leftOut = incidentLimit.admit(at: Clock.monotonicNanoseconds()) else { continue }
+            logger.error("\(incident)\(LogLimit.note(leftOut))")
+        }
     }
 
     /// - Returns: whether there were any requests.

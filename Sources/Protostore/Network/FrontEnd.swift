@@ -128,17 +128,22 @@ struct FrontEnd: ~Copyable {
     mutating func closeForCause(_ index: UInt32, _ reason: @autoclosure () -> String) {
         counters.closedForCause &+= 1
         if let leftOut = logLimit.admit(at: nowNanoseconds) {
-            let more = leftOut > 0 ? " (\(leftOut) such lines were left out before this one)" : ""
-            logger.notice("closing the connection of \(connections.at(index).pointee.peer): \(reason())\(more)")
+            let peer = connections.at(index).pointee.peer
+            logger.notice("closing the connection of \(peer): \(reason())\(LogLimit.note(leftOut))")
         }
         close(index)
     }
 
-    /// Stops reading. Connections go when their last reply is sent.
+    /// Stops reading. Connections go when their last reply has reached the client's
+    /// machine: what is still on its way would be lost, since closing a socket with
+    /// requests that nobody has read resets the connection.
     mutating func drain() {
         isDraining = true
         for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
-            if connections.at(index).pointee.isIdle { close(index) }
+            let connection = connections.at(index)
+            if connection.pointee.isIdle, !Socket.hasUnsentBytes(connection.pointee.descriptor.rawValue) {
+                close(index)
+            }
         }
     }
 

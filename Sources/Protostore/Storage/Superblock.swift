@@ -98,7 +98,9 @@ package struct Superblock: Equatable, Sendable {
         superblock.generation = block.get(56)
         superblock.openCounter = block.get(64)
         superblock.segmentCount = block.get(96)
-        guard superblock.segmentCount <= UInt64(layout.byteCountMax / layout.segmentBytes) else { throw .notAStore }
+        guard superblock.segmentCount <= UInt64(layout.segmentCount(byteCount: layout.byteCountMax)) else {
+            throw .notAStore
+        }
         superblock.nextUse = block.get(104)
         superblock.namespaces = (0..<databaseCount).map { block.get(112 + 4 * $0) }
         superblock.nextNamespace = block.get(176)
