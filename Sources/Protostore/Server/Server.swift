@@ -154,12 +154,13 @@ public final class Server: @unchecked Sendable {
     }
 
     private func accept() {
-        let outcome = listener.acceptAll { [self] descriptor, peer in
+        let outcome = listener.acceptBatch { [self] descriptor, peer in
             let loop = loops[nextLoop % configuration.tcpThreads]
             nextLoop += 1
             loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
         }
         switch outcome {
+        case .more: break
         case .drained:
             guard hasSaidPaused else { return }
             logger.notice("accepting connections again")
