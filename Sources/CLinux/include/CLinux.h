@@ -53,6 +53,8 @@ int linux_thread_id(void);
 int64_t linux_thread_cpu_nanoseconds(void);        // CPU time of the calling thread
 
 // --- sockets whose option structures are awkward from Swift
+// Bytes that were sent and that the peer has not acknowledged, or -1.
+int linux_socket_unsent_bytes(int fd);
 int linux_socket_set_int(int fd, int level, int option, int value);
 extern const int linux_IPPROTO_TCP, linux_TCP_NODELAY, linux_SOL_SOCKET, linux_SO_REUSEADDR, linux_SO_SNDBUF, linux_SO_RCVBUF;
 

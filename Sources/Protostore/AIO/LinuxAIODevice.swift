@@ -106,6 +106,8 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
             } else if taken != -EINTR {
                 let token = UInt32(UInt(bitPattern: pointers[done]!.pointee.data))
                 refused.append(IOCompletion(token: token, result: Int(taken)))
+                // No completion of the kernel's will announce it.
+                WakeDescriptor.wake(completionDescriptor)
                 inFlightCount += 1
                 done += 1
             }

@@ -5,9 +5,9 @@
 /// the first is searched for an empty slot. Because the chain is a shortest
 /// one, no bucket is in it twice.
 ///
-/// The search gives up after `nodeCountMax` buckets. Where 97 % of the slots
-/// are in use one bucket in four has an empty one, so that the children of the
-/// roots suffice for all but one search in a hundred.
+/// The search gives up after `nodeCountMax` buckets, three levels below the
+/// roots: in a region at its load limit that does not happen in practice, and
+/// the region grows if it does.
 struct CuckooPath: ~Copyable {
     static let nodeCountMax = 512
 

@@ -145,14 +145,14 @@ extension HashIndex where Memory: ~Copyable {
 
     /// Makes the directory level's words of this partition's roots touchable.
     private mutating func allocateLevel(_ level: Int) throws(IndexError) {
-        guard level > levelCount else { return }
+        guard level > state.levelCount else { return }
         let bytes = IndexLayout.levelBytes(level, roots: roots)
         do throws(SystemError) {
             try storage.memory.allocate(offset: bytes.lowerBound, byteCount: bytes.count)
         } catch {
             throw .memory(error)
         }
-        levelCount = level
+        state.levelCount = level
     }
 }
 
@@ -192,12 +192,12 @@ extension HashIndex where Memory: ~Copyable {
     }
 
     private mutating func takeWindow(pages: Int) throws(IndexError) -> Int {
-        guard let window = windows.take() else { throw .full }
+        guard let window = state.windows.take() else { throw .full }
         do throws(SystemError) {
             try storage.memory.allocate(
                 offset: IndexLayout.windowOffset(window), byteCount: pages * IndexLayout.pageBytes)
         } catch {
-            windows.giveBack(window)
+            state.windows.giveBack(window)
             throw .memory(error)
         }
         return window
@@ -210,7 +210,7 @@ extension HashIndex where Memory: ~Copyable {
             try storage.memory.release(
                 offset: IndexLayout.windowOffset(descriptor.window),
                 byteCount: descriptor.pages * IndexLayout.pageBytes)
-            windows.giveBack(descriptor.window)
+            state.windows.giveBack(descriptor.window)
         } catch {}
     }
 }

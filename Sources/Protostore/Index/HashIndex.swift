@@ -34,28 +34,26 @@ package struct HashIndex<Memory: IndexMemory & ~Copyable>: ~Copyable, @unchecked
     /// Slots in use, reservations included.
     var usedCount = 0
     var reservedCount = 0
-    var windows: IndexWindows
-    /// Directory levels that are allocated for the roots.
-    var levelCount: Int
+    var state: PartitionState
     var path = CuckooPath()
     var builder = RegionBuilder()
 
     /// - Throws: as `takePartition`.
-    init(_ storage: IndexStorage<Memory>, partition: Int) throws(IndexError) {
+    init(_ storage: IndexStorage<Memory>, partition: Int, _ state: PartitionState) throws(IndexError) {
         self.storage = storage
         self.partition = partition
+        self.state = state
         roots = IndexLayout.roots(partition: partition, of: storage.partitionCount)
         directory = storage.directory
         windowsBase = storage.memory.base + IndexLayout.windowsOffset
-        windows = IndexWindows(
-            partition: partition, of: storage.partitionCount, windowCount: storage.windowCount,
-            inUse: storage.windowsInUse)
-        levelCount = storage.levelCount
         try adoptRegions()
+        self.state.needsScrubbing = false
     }
 
     deinit {
-        storage.returnPartition(partition)
+        var state = state
+        state.needsScrubbing = state.needsScrubbing || reservedCount > 0
+        storage.returnPartition(partition, state)
     }
 
     /// Slots in this partition, reservations not included.
@@ -83,7 +81,7 @@ extension HashIndex where Memory: ~Copyable {
     package func prefetchSlots(_ hash: UInt64) {
         let tag = IndexLayout.tag(of: hash)
         let descriptor = descriptor(at: entry(root: checkedRoot(of: hash), tag: tag))
-        region(descriptor).prefetch(tag: tag)
+        if descriptor.isPresent { region(descriptor).prefetch(tag: tag) }
     }
 
     /// The first slot that may be the key's and for which `accept` says yes:

@@ -10,7 +10,7 @@ extension IndexStorage where Memory: ~Copyable {
     /// - Complexity: O(bytes of the regions).
     package func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
         let path = "\(directory)/\(IndexFile.name)"
-        let temporary = path + ".new"
+        let temporary = "\(directory)/\(IndexFile.temporaryName)"
         do throws(SystemError) {
             try write(to: temporary, identity)
             try Directory.renameFile(temporary, to: path)

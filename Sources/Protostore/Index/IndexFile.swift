@@ -36,6 +36,8 @@
 /// store, it is an error and the index is rebuilt.
 package enum IndexFile {
     package static let name = "protostore.index"
+    /// What it is called until it is complete.
+    package static let temporaryName = name + ".new"
 
     static let magic: UInt64 = 0x3158_4544_4E49_5350  // "PSINDEX1"
     static let version: UInt64 = 1

@@ -100,10 +100,6 @@ extension IndexStorage where Memory: ~Copyable {
                 byteCount: windows.count << IndexLayout.windowShift)
         }
     }
-
-    private func forEachFreeRun(_ body: (Range<Int>) throws(SystemError) -> Void) throws(SystemError) {
-        try windowsInUse.forEachGap(below: windowCount, body)
-    }
 }
 
 extension HashIndex where Memory: ~Copyable {
@@ -116,7 +112,7 @@ extension HashIndex where Memory: ~Copyable {
                 let entry = storage.entry(root: root, index: Int(position.tag))
                 let descriptor = descriptor(at: entry)
                 guard descriptor.isPresent else { break }
-                if storage.needsScrubbing { try scrub(entry, index: Int(position.tag)) }
+                if state.needsScrubbing { try scrub(entry, index: Int(position.tag)) }
                 usedCount += self.descriptor(at: entry).used
                 position = .end(root: root, index: Int(position.tag), depth: descriptor.depth)
             }

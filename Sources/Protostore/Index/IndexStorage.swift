@@ -26,14 +26,20 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     let regionPagesMax: Int
     let windowCount: Int
 
-    /// The windows that regions are in as long as no partition has been taken.
-    private(set) var windowsInUse: WindowSet
-    /// Whether what is in the memory has yet to be checked, slot by slot, by
-    /// the partitions.
-    private(set) var needsScrubbing = false
-    /// Directory levels that are allocated for all roots.
-    private(set) var levelCount = 0
-    private let taken = Mutex<Set<Int>>([])
+    /// The windows that regions were in before any partition was taken.
+    private var windowsInUse: WindowSet
+    /// Directory levels that were allocated for all roots before that.
+    private var levelCount = 0
+    /// Whether another process may have left slots to be put right.
+    private var needsScrubbing = false
+    private let partitions: Mutex<[Partition]>
+
+    /// What becomes of a partition between two owners.
+    private enum Partition {
+        case untouched
+        case taken
+        case returned(PartitionState)
+    }
 
     /// An empty index in memory of which nothing is allocated.
     /// - Parameters:
@@ -50,6 +56,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         self.memory = memory
         self.partitionCount = partitionCount
         self.regionPagesMax = regionPagesMax
+        partitions = Mutex(Array(repeating: .untouched, count: partitionCount))
         windowsInUse = WindowSet(windowCount: windowCount)
         header[0] = Self.magic
         header[1] = Self.formatVersion
@@ -71,6 +78,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         self.memory = memory
         self.partitionCount = partitionCount
         self.regionPagesMax = regionPagesMax
+        partitions = Mutex(Array(repeating: .untouched, count: partitionCount))
         windowsInUse = WindowSet(windowCount: windowCount)
         needsScrubbing = true
         guard header[0] == Self.magic, header[1] == Self.formatVersion, header[2] == UInt64(windowCount) else {
@@ -91,16 +99,29 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     /// Hands a partition to the thread that will use it, until it is dropped.
     /// - Parameter partition: 0..<partitionCount, not handed out at the moment.
     /// - Throws: `.damaged` where adopted memory holds what no index wrote.
-    /// - Complexity: O(1) for new storage, O(slots of the partition) for adopted or loaded.
+    /// - Complexity: O(regions of the partition); for adopted memory O(slots).
     package func takePartition(_ partition: Int) throws(IndexError) -> HashIndex<Memory> {
         precondition(partition >= 0 && partition < partitionCount)
-        let isFirst = taken.withLock { $0.insert(partition).inserted }
-        precondition(isFirst, "a partition has one owner at a time")
-        return try HashIndex(self, partition: partition)
+        let before = partitions.withLock { partitions in
+            defer { partitions[partition] = .taken }
+            return partitions[partition]
+        }
+        switch before {
+        case .taken: preconditionFailure("a partition has one owner at a time")
+        case .untouched: return try HashIndex(self, partition: partition, untouchedState(of: partition))
+        case .returned(let state): return try HashIndex(self, partition: partition, state)
+        }
     }
 
-    func returnPartition(_ partition: Int) {
-        taken.withLock { _ = $0.remove(partition) }
+    func returnPartition(_ partition: Int, _ state: PartitionState) {
+        partitions.withLock { $0[partition] = .returned(state) }
+    }
+
+    private func untouchedState(of partition: Int) -> PartitionState {
+        PartitionState(
+            windows: IndexWindows(
+                partition: partition, of: partitionCount, windowCount: windowCount, inUse: windowsInUse),
+            levelCount: levelCount, needsScrubbing: needsScrubbing)
     }
 
     private static func allocateHeaderAndRoots(_ memory: borrowing Memory) throws(SystemError) {
@@ -113,6 +134,16 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         precondition(count >= 1 && count <= IndexLayout.windowCountMax)
         return count
     }
+}
+
+/// What an owner of a partition knows that the directory does not say.
+struct PartitionState {
+    /// Where new regions may go.
+    var windows: IndexWindows
+    /// Directory levels that are allocated for the partition's roots.
+    var levelCount: Int
+    /// Whether slots may be there that belong to nobody, or counts be wrong.
+    var needsScrubbing: Bool
 }
 
 // MARK: - Words and regions
@@ -142,6 +173,11 @@ extension IndexStorage where Memory: ~Copyable {
     /// - Returns: false if there was one already.
     func claim(window: Int) -> Bool {
         windowsInUse.insert(window)
+    }
+
+    /// Calls `body` with each run of windows that no region is in.
+    func forEachFreeRun(_ body: (Range<Int>) throws(SystemError) -> Void) throws(SystemError) {
+        try windowsInUse.forEachGap(below: windowCount, body)
     }
 
     /// Makes levels 1...`depth` of the directory touchable for all roots.

@@ -51,23 +51,36 @@ package struct IndexWorkload: ~Copyable {
     /// All memory of the index in bytes.
     package var byteCount: Int { storage.byteCount }
 
-    /// Saves the index and loads it again, into another file of shared memory.
+    /// Saves the index, loads it into another file of shared memory, and then
+    /// takes that file over as after a kill.
     /// - Parameter directory: where the saved form goes for the while.
     /// - Returns: nanoseconds of each.
-    package func saveAndLoad(_ directory: String, path: String) throws -> (save: UInt64, load: UInt64) {
+    package func saveLoadAndAdopt(
+        _ directory: String, path: String
+    ) throws -> (save: UInt64, load: UInt64, adopt: UInt64) {
         let identity = IndexIdentity(
             storeID: 0, device: 0, inode: 0, openCounter: 0, commitNumber: 0, commitChecksum: 0)
+        let save = try timed { try storage.save(to: directory, identity: identity) }
+        defer { try? Directory.removeFile("\(directory)/\(IndexFile.name)") }
+        defer { try? Directory.removeFile(path) }
+        let load = try timed {
+            let memory = try SharedIndexMemory(path: path)
+            let loaded = try IndexStorage.load(from: directory, identity: identity, into: memory, partitionCount: 1)
+            let loadedCount = try loaded.takePartition(0).count
+            precondition(loadedCount == count, "the loaded index has other keys")
+        }
+        let adopt = try timed {
+            let adopted = try IndexStorage(adopting: SharedIndexMemory(path: path, .adopt), partitionCount: 1)
+            let adoptedCount = try adopted.takePartition(0).count
+            precondition(adoptedCount == count, "the adopted index has other keys")
+        }
+        return (save, load, adopt)
+    }
+
+    private func timed(_ body: () throws -> Void) rethrows -> UInt64 {
         let start = Clock.monotonicNanoseconds()
-        try storage.save(to: directory, identity: identity)
-        let saved = Clock.monotonicNanoseconds()
-        let memory = try SharedIndexMemory(path: path)
-        try memory.unlink()
-        let loaded = try IndexStorage.load(from: directory, identity: identity, into: memory, partitionCount: 1)
-        let count = try loaded.takePartition(0).count
-        let end = Clock.monotonicNanoseconds()
-        precondition(count == self.count, "the loaded index has other keys")
-        try Directory.removeFile("\(directory)/\(IndexFile.name)")
-        return (saved - start, end - saved)
+        try body()
+        return Clock.monotonicNanoseconds() - start
     }
 
     private static func hash(_ number: UInt64) -> UInt64 {
@@ -90,6 +103,29 @@ package struct IndexWorkload: ~Copyable {
         }
         result.nanoseconds = Clock.monotonicNanoseconds() - start
         return result
+    }
+
+    /// What the machine adds to the longest insert: the longest time between
+    /// two readings of the clock in batches that do nothing else, counted as
+    /// those of inserts are.
+    package static func longestIdleGap(forNanoseconds duration: UInt64) -> UInt64 {
+        let end = Clock.monotonicNanoseconds() + duration
+        var longest: UInt64 = 0
+        var before = Clock.monotonicNanoseconds()
+        while before < end {
+            let startCPU = Thread.currentCPUNanoseconds
+            let start = Clock.monotonicNanoseconds()
+            before = start
+            var gap: UInt64 = 0
+            for _ in 0..<1000 {
+                let now = Clock.monotonicNanoseconds()
+                gap = max(gap, now - before)
+                before = now
+            }
+            let lost = before - start > Thread.currentCPUNanoseconds - startCPU + 100_000
+            if !lost { longest = max(longest, gap) }
+        }
+        return longest
     }
 
     private mutating func insertBatch(_ count: Int, _ result: inout InsertResult) throws(IndexError) {

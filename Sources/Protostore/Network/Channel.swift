@@ -3,7 +3,8 @@
 ///
 /// Each request has at most one message on its way in each direction, and the
 /// front end's request table bounds the requests: no mailbox can overflow, so
-/// nobody ever waits for room.
+/// nobody ever waits for room. For buffers, this needs an order: the front end
+/// publishes them before requests, and the shard takes requests before them.
 final class Channel: Sendable {
     /// The loop of the front end, and that of the shard.
     let frontEndLoop: Int

@@ -46,13 +46,17 @@ struct Connection: ~Copyable {
 
     static let allowanceBytesMin = 8192
 
-    /// Why a connection that has requests is not served.
+    /// Why a connection that has requests is not served, and what makes it go on.
+    /// Tickets wait for a larger allowance only while it is `byBudget` or `byMemory`.
     enum Blocked {
         case no
-        /// Its own replies fill its budget: goes on when some were sent.
+        /// Its own replies fill its budget: when some of them are done.
         case byBudget
-        /// All request slots, or the loop's reply memory, are taken: waits in line.
-        case byLoop
+        /// The replies of all fill the loop's memory: when there is room again, in
+        /// line, or when so few of its own are left that the guarantee covers more.
+        case byMemory
+        /// All request slots are taken: when one is free, in line.
+        case bySlots
     }
 
     /// What this connection's replies may occupy now.

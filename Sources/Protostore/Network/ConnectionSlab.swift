@@ -67,8 +67,10 @@ struct ConnectionSlab: ~Copyable {
 
 /// Connections in line, first come first served; one that leaves in between is
 /// unlinked at once, so that the line never holds more than there are connections.
+///
+/// A connection is in one line at a time.
 struct ConnectionLine {
-    private var first = ConnectionLine.end
+    private(set) var first = ConnectionLine.end
     private var last = ConnectionLine.end
 
     static let end = UInt32.max

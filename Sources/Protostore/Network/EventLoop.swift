@@ -40,8 +40,8 @@ package final class EventLoop: @unchecked Sendable {
 
     private var counters = LoopCounters()
     private var batch = BatchHistogram()
+    private var incidentLimit = LogLimit()
     private var isStopping = false
-    private var drainCollection: ReportCollection?
 
     private struct Peer {
         let channel: Channel
@@ -96,6 +96,8 @@ package final class EventLoop: @unchecked Sendable {
     func run() {
         while !isStopping { turn() }
         frontEnd?.closeAll()
+        // What was handed over too late is closed as well.
+        for case .adopt(let descriptor, _) in commands.takeAll() { _ = FileDescriptor(owning: descriptor) }
     }
 
     private func turn() {
@@ -182,7 +184,14 @@ package final class EventLoop: @unchecked Sendable {
             deliverReplies()
         }
         storage?.submit()
-        while let incident = storage?.shard.nextIncident() { logger.error("\(incident)") }
+        logIncidents()
+    }
+
+    private func logIncidents() {
+        while let incident = storage?.shard.nextIncident() {
+            guard let leftOut = incidentLimit.admit(at: Clock.monotonicNanoseconds()) else { continue }
+            logger.error("\(incident)\(LogLimit.note(leftOut))")
+        }
     }
 
     /// - Returns: whether there were any requests.
@@ -270,8 +279,9 @@ extension Channel {
     /// - Returns: whether there was anything.
     func publish(from number: Int) -> Bool {
         guard number == frontEndLoop else { return replies.publish() }
-        // Both, whatever the first one says.
-        let hasRequests = requests.publish()
-        return releases.publish() || hasRequests
+        // Releases first: a shard that sees a slot's next request then sees the buffer of
+        // its last reply, too, so that no slot ever has two buffers on their way.
+        let hasReleases = releases.publish()
+        return requests.publish() || hasReleases
     }
 }

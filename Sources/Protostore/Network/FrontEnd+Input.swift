@@ -2,7 +2,7 @@
 extension FrontEnd {
     /// Serves every connection that became ready, each with one recv at most.
     mutating func serve() {
-        serveLine()
+        serveLines()
         for _ in 0..<ready.count {
             guard let index = ready.popFirst() else { break }
             guard connections.contains(index), connections.at(index).pointee.isReady else { continue }
@@ -11,16 +11,11 @@ extension FrontEnd {
         }
     }
 
-    /// Lets those in line try again while there is room, a few per turn.
-    private mutating func serveLine() {
-        var turns = 16
-        while turns > 0, !table.isFull, !line.isEmpty, chargedBytes < limits.replyBytesMax,
-            let index = line.popFirst(in: connections)
-        {
-            connections.at(index).pointee.blocked = .no
-            askAgain(index)
-            makeReady(index)
-            turns -= 1
+    /// Lets those in line go on while there is room, a few per turn.
+    private mutating func serveLines() {
+        for _ in 0..<16 {
+            guard let index = nextInLine else { return }
+            goOn(index)
         }
     }
 
@@ -96,6 +91,7 @@ extension FrontEnd {
                 closeForCause(index, "\(violation)")
                 return nil
             case .read(_, let requestID, let requestBytes) where shortCircuitsReads:
+                guard isAllowed(NativeProtocol.responseHeaderBytes, for: index) else { return offset }
                 guard answerAtOnce(requestID, of: index) else { return nil }
                 offset += requestBytes
             case .read(let keyOffset, let requestID, let requestBytes):
@@ -111,49 +107,86 @@ extension FrontEnd {
 
     /// Whether the connection may have one more request in flight; marks it blocked if not.
     private mutating func admit(_ index: UInt32) -> Bool {
-        let connection = connections.at(index)
         if table.isFull {
-            block(index, .byLoop)
+            block(index, .bySlots)
             return false
         }
-        if connection.pointee.firstWaiting != RequestTable.none {
-            block(index, .byBudget)
-            return false
-        }
-        return reserve(connection.pointee.allowanceBytes, for: index)
+        return reserve(connections.at(index).pointee.allowanceBytes, for: index)
     }
 
     /// Sets reply memory aside, or marks the connection blocked.
     private mutating func reserve(_ byteCount: Int, for index: UInt32) -> Bool {
-        let connection = connections.at(index)
-        let charged = connection.pointee.chargedBytes
-        // One reply is always allowed, whatever its size.
-        if charged > 0 {
-            if charged + byteCount > limits.replyBytesPerConnection {
-                block(index, .byBudget)
-                return false
-            }
-            if charged + byteCount > limits.replyBytesGuaranteed, chargedBytes + byteCount > limits.replyBytesMax {
-                block(index, .byLoop)
-                return false
-            }
-        }
-        connection.pointee.reservedBytes += byteCount
+        guard isAllowed(byteCount, for: index) else { return false }
+        connections.at(index).pointee.reservedBytes += byteCount
         chargedBytes += byteCount
         return true
     }
 
-    private mutating func block(_ index: UInt32, _ reason: Connection.Blocked) {
-        connections.at(index).pointee.blocked = reason
-        counters.pushedBack &+= 1
-        if reason == .byLoop { line.append(index, in: connections) }
+    /// Whether the connection's replies may occupy so much more; marks it blocked if not.
+    private mutating func isAllowed(_ byteCount: Int, for index: UInt32) -> Bool {
+        let obstacle = obstacle(to: byteCount, for: index)
+        if obstacle != .no { block(index, obstacle) }
+        return obstacle == .no
     }
 
-    /// Its replies went out or came in: a connection that its own budget blocked goes on.
-    mutating func unblock(_ index: UInt32) {
+    private func obstacle(to byteCount: Int, for index: UInt32) -> Connection.Blocked {
+        let charged = connections.at(index).pointee.chargedBytes
+        // One reply is always allowed, whatever its size.
+        if charged == 0 { return .no }
+        if charged + byteCount > limits.replyBytesPerConnection { return .byBudget }
+        let isGuaranteed = charged + byteCount <= limits.replyBytesGuaranteed
+        return isGuaranteed || chargedBytes + byteCount <= limits.replyBytesMax ? .no : .byMemory
+    }
+
+    /// What the connection sets aside when it goes on.
+    private func bytesToGoOn(_ index: UInt32) -> Int {
         let connection = connections.at(index)
-        guard connection.pointee.blocked == .byBudget else { return }
-        connection.pointee.blocked = .no
+        let ticket = connection.pointee.firstWaiting
+        return ticket == RequestTable.none
+            ? connection.pointee.allowanceBytes : Int(table.slot(ticket).pointee.allowanceBytes)
+    }
+
+    private mutating func block(_ index: UInt32, _ reason: Connection.Blocked) {
+        leaveLine(index)
+        connections.at(index).pointee.blocked = reason
+        counters.pushedBack &+= 1
+        switch reason {
+        case .bySlots: slotLine.append(index, in: connections)
+        case .byMemory: memoryLine.append(index, in: connections)
+        case .byBudget, .no: break
+        }
+    }
+
+    mutating func leaveLine(_ index: UInt32) {
+        switch connections.at(index).pointee.blocked {
+        case .bySlots: slotLine.remove(index, in: connections)
+        case .byMemory: memoryLine.remove(index, in: connections)
+        case .byBudget, .no: break
+        }
+    }
+
+    /// The connection in line that can go on now. As long as there is one, the loop
+    /// has work: room may have come in the second half of a turn.
+    var nextInLine: UInt32? {
+        if !slotLine.isEmpty, !table.isFull { return slotLine.first }
+        guard !memoryLine.isEmpty else { return nil }
+        let index = memoryLine.first
+        return obstacle(to: bytesToGoOn(index), for: index) == .no ? index : nil
+    }
+
+    /// Some of its replies went out or came in: a connection that these blocked goes on.
+    mutating func unblock(_ index: UInt32) {
+        switch connections.at(index).pointee.blocked {
+        case .no, .bySlots: return
+        case .byMemory: guard obstacle(to: bytesToGoOn(index), for: index) == .no else { return }
+        case .byBudget: break
+        }
+        goOn(index)
+    }
+
+    private mutating func goOn(_ index: UInt32) {
+        leaveLine(index)
+        connections.at(index).pointee.blocked = .no
         askAgain(index)
         makeReady(index)
     }
@@ -209,7 +242,12 @@ extension FrontEnd {
             table.slot(connection.pointee.lastWaiting).pointee.next = ticket
         }
         connection.pointee.lastWaiting = ticket
-        if connection.pointee.blocked == .no { askAgain(index) }
+        switch connection.pointee.blocked {
+        // It has its slot: only memory can keep it waiting.
+        case .no, .bySlots: askAgain(index)
+        // What it has given back may be what the first in its queue waits for.
+        case .byBudget, .byMemory: unblock(index)
+        }
     }
 
     /// Sends waiting requests to their shards as far as the budget goes.

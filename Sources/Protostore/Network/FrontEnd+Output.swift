@@ -83,7 +83,7 @@ extension FrontEnd {
             connection.pointee.isWritable = count == bytes.count
             chargedBytes -= count
             connection.pointee.output.removeFirst(count, in: &arena)
-            if connection.pointee.isIdle && (isDraining || connection.pointee.isInputEnded) { return close(index) }
+            if connection.pointee.isIdle && connection.pointee.isInputEnded { return close(index) }
             unblock(index)
         case .wouldBlock:
             connection.pointee.isWritable = false

@@ -45,8 +45,9 @@ struct FrontEnd: ~Copyable {
 
     var ready: Ring<UInt32>
     var unflushed: Ring<UInt32>
-    /// Connections that wait for a slot or for the loop's reply memory.
-    var line = ConnectionLine()
+    /// Connections that are blocked by what all of them share.
+    var slotLine = ConnectionLine()
+    var memoryLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
 
@@ -75,7 +76,7 @@ struct FrontEnd: ~Copyable {
     }
 
     /// Whether the next turn has work without any event.
-    var hasWork: Bool { !ready.isEmpty }
+    var hasWork: Bool { !ready.isEmpty || nextInLine != nil }
     var isDrained: Bool { isDraining && connections.count == 0 }
 
     // MARK: Connections come and go
@@ -118,7 +119,7 @@ struct FrontEnd: ~Copyable {
         }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
-        line.remove(index, in: connections)
+        leaveLine(index)
         connections.remove(index)
         counters.closed &+= 1
     }
@@ -127,17 +128,22 @@ struct FrontEnd: ~Copyable {
     mutating func closeForCause(_ index: UInt32, _ reason: @autoclosure () -> String) {
         counters.closedForCause &+= 1
         if let leftOut = logLimit.admit(at: nowNanoseconds) {
-            let more = leftOut > 0 ? " (\(leftOut) such lines were left out before this one)" : ""
-            logger.notice("closing the connection of \(connections.at(index).pointee.peer): \(reason())\(more)")
+            let peer = connections.at(index).pointee.peer
+            logger.notice("closing the connection of \(peer): \(reason())\(LogLimit.note(leftOut))")
         }
         close(index)
     }
 
-    /// Stops reading. Connections go when their last reply is sent.
+    /// Stops reading. Connections go when their last reply has reached the client's
+    /// machine: what is still on its way would be lost, since closing a socket with
+    /// requests that nobody has read resets the connection.
     mutating func drain() {
         isDraining = true
         for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
-            if connections.at(index).pointee.isIdle { close(index) }
+            let connection = connections.at(index)
+            if connection.pointee.isIdle, !Socket.hasUnsentBytes(connection.pointee.descriptor.rawValue) {
+                close(index)
+            }
         }
     }
 

@@ -38,12 +38,17 @@ package struct FrontEndCounters: BitwiseCopyable, Sendable {
     package init() {}
 }
 
-/// At most ten log lines a second of one kind: what clients do wrong must not
-/// fill the disk.
+/// At most ten log lines a second of one kind: what clients do wrong, or what a
+/// damaged disk says, must not fill the log's disk.
 struct LogLimit {
     private var secondStart: UInt64 = 0
     private var admitted = 0
     private var leftOut = 0
+
+    /// What the next line says of those that were left out before it.
+    static func note(_ leftOut: Int) -> String {
+        leftOut > 0 ? " (\(leftOut) such lines were left out before this one)" : ""
+    }
 
     /// - Returns: nil to stay silent, else how many lines were left out before.
     mutating func admit(at nanoseconds: UInt64) -> Int? {

@@ -31,12 +31,13 @@ struct Listener: ~Copyable {
         while true {
             do throws(SystemError) {
                 let accepted = try Socket.accept(socket.rawValue)
-                isPaused = false
                 let peer = accepted.peer
                 body(accepted.take(), peer)
             } catch {
                 switch ErrorClass(error.code) {
-                case .wouldBlock: return .drained
+                case .wouldBlock:
+                    isPaused = false
+                    return .drained
                 case .exhausted:
                     isPaused = true
                     pauseCount &+= 1

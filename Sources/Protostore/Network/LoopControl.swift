@@ -6,7 +6,8 @@ enum LoopCommand: Sendable {
     case adopt(descriptor: CInt, peer: String)
     /// Add your counters to the collection.
     case report(ReportCollection)
-    /// Stop reading from connections; say so in a report once all are gone.
+    /// Stop reading from connections and close those that are done; say so in a
+    /// report once all are gone. May be sent again and again.
     case drain
     /// Leave the loop after this turn, whatever is in flight.
     case stop
@@ -60,10 +61,6 @@ package final class ReportCollection: Sendable {
             defer { collected.removeAll() }
             return collected.sorted { $0.loop < $1.loop }
         }
-    }
-
-    func discardAll() {
-        reports.withLock { $0.removeAll() }
     }
 }
 

@@ -36,6 +36,9 @@ public final class Server: @unchecked Sendable {
     private var statistics: StatisticsReporter
     private var nextLoop = 0
     private var hasSaidPaused = false
+    /// Loops have been asked and have not all answered: one at a time, so that the
+    /// reports of two rounds are never mixed.
+    private var isAwaitingReports = false
     private let isStopRequested = Atomic<Bool>(false)
 
     /// How long a stop waits for replies that are under way.
@@ -59,12 +62,18 @@ public final class Server: @unchecked Sendable {
         store = try Store(
             directory: configuration.directory, indexDirectory: configuration.indexDirectory,
             partitionCount: configuration.shardCount, logger: logger)
-        loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
-        listener = try Listener(host: configuration.host, port: configuration.port)
         statistics = StatisticsReporter(logger: logger)
-        try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
-        try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
-        try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+        do {
+            loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
+            listener = try Listener(host: configuration.host, port: configuration.port)
+            try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
+            try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
+            try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+        } catch {
+            // Else the index would stay in shared memory.
+            try? store.close()
+            throw error
+        }
     }
 
     /// The port that the server listens on.
@@ -104,7 +113,7 @@ public final class Server: @unchecked Sendable {
                 switch EventSource(rawValue: epoll.event(at: position).data) {
                 case .listener: accept()
                 case .signals: if signals.next() != nil { return }
-                case .wake: statistics.log(collection.takeComplete(count: loops.count))
+                case .wake: logStatistics()
                 case nil: break
                 }
             }
@@ -112,10 +121,23 @@ public final class Server: @unchecked Sendable {
             let now = Clock.monotonicNanoseconds()
             if listener.isPaused { accept() }
             if now >= nextReport {
-                for loop in loops { loop.commands.send(.report(collection)) }
+                askForReports()
                 nextReport = now + reportInterval
             }
         }
+    }
+
+    private func askForReports() {
+        guard !isAwaitingReports else { return }
+        isAwaitingReports = true
+        for loop in loops { loop.commands.send(.report(collection)) }
+    }
+
+    private func logStatistics() {
+        let reports = collection.takeComplete(count: loops.count)
+        guard !reports.isEmpty else { return }
+        isAwaitingReports = false
+        statistics.log(reports)
     }
 
     private var reportInterval: UInt64 {
@@ -163,18 +185,22 @@ public final class Server: @unchecked Sendable {
 
     private func stop() {
         try? epoll.remove(listener.rawDescriptor)
-        collection.discardAll()
-        for loop in loops { loop.commands.send(.drain) }
         drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
         for loop in loops { loop.commands.send(.stop) }
     }
 
-    /// Asks the loops every few milliseconds whether their connections are gone.
+    /// Every few milliseconds, has the loops close what is done and asks whether
+    /// their connections are gone.
     private func drain(until deadline: UInt64) {
+        // One of its own: statistics may still be on their way.
+        let collection = ReportCollection(wakeDescriptor: wake.rawValue)
         var asked = false
         while Clock.monotonicNanoseconds() < deadline {
             if !asked {
-                for loop in loops { loop.commands.send(.report(collection)) }
+                for loop in loops {
+                    loop.commands.send(.drain)
+                    loop.commands.send(.report(collection))
+                }
                 asked = true
             }
             guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }

@@ -17,7 +17,7 @@ public struct ServerConfiguration: Sendable {
     /// Answer every read with an empty value, without index and disk: measures
     /// the network alone.
     public var shortCircuitsReads = false
-    /// Seconds between statistics lines; 0 for none.
+    /// Seconds between statistics lines, 0.1 to 1,000,000; 0 for none.
     public var statisticsSeconds: Double = 10
     /// Where the index is mapped: a directory on a memory file system.
     public var indexDirectory = "/dev/shm"
@@ -33,7 +33,10 @@ public struct ServerConfiguration: Sendable {
         if aioThreads < 0 || aioThreads > 64 { return "--num-aio-threads is \(aioThreads); 0 to 64 are possible" }
         if ioDepthMax < 1 { return "--max-io-depth is \(ioDepthMax); at least one read has to be possible" }
         if ioDepthMax > 16_384 { return "--max-io-depth is \(ioDepthMax); at most 16384 are possible" }
-        if statisticsSeconds < 0 { return "--stats-interval is \(statisticsSeconds); it has to be 0 (off) or more" }
+        // Not a comparison: what is not a number is in no range.
+        if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {
+            return "--stats-interval is \(statisticsSeconds); 0 (off) or 0.1 to 1000000 seconds are possible"
+        }
         return nil
     }
 

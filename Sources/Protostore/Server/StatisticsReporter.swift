@@ -14,8 +14,8 @@ struct StatisticsReporter {
         guard !reports.isEmpty else { return }
         let now = Clock.monotonicNanoseconds()
         let seconds = Double(max(now - previousNanoseconds, 1)) / 1e9
-        for (position, report) in reports.enumerated() {
-            let before = position < previous.count ? previous[position] : nil
+        for report in reports {
+            let before = previous.first { $0.loop == report.loop }
             logger.info("\(Self.line(report, since: before, seconds: seconds))")
         }
         previous = reports

@@ -38,7 +38,7 @@ package final class Datafile: Sendable {
 
     /// Which saved index belongs to this state of the store.
     package func indexIdentity() throws(SystemError) -> IndexIdentity {
-        try superblock.indexIdentity(of: file)
+        try IndexIdentity(superblock, datafile: file)
     }
 
     /// The valid copy of the highest generation.
@@ -98,6 +98,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case inUse(String)
     case system(SystemError)
     case index(String)
+    /// The path of the index's memory.
+    case indexInUse(String)
 
     package var description: String {
         switch self {
@@ -115,6 +117,9 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "\(directory) is open in another process; a store has one server at a time."
         case .system(let error): "\(error)"
         case .index(let reason): "the index cannot be set up: \(reason)"
+        case .indexInUse(let path):
+            "the index cannot be set up: \(path) is in use by another process, which may serve a copy of this store. "
+                + "--index-path chooses another directory for it."
         }
     }
 }

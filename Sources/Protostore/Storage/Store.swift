@@ -1,3 +1,4 @@
+import var Glibc.EWOULDBLOCK
 import Logging
 
 /// A store that is open: its datafile, and its index divided among shards.
@@ -22,10 +23,18 @@ package final class Store: Sendable {
             logger.error("the header of segment \(segment) is damaged: its records cannot be served")
         }
         let memoryPath = "\(indexDirectory)/protostore-\(superblock.storeID).index"
-        if let saved = try Self.loadIndex(datafile, directory, memoryPath, partitionCount, logger) {
-            indexStorage = saved
-        } else {
-            indexStorage = try Self.rebuildIndex(datafile, memoryPath, partitionCount, logger)
+        do {
+            if let saved = try Self.loadIndex(datafile, directory, memoryPath, partitionCount, logger) {
+                indexStorage = saved
+            } else {
+                indexStorage = try Self.rebuildIndex(datafile, memoryPath, partitionCount, logger)
+            }
+        } catch StoreError.indexInUse(let path) {
+            throw StoreError.indexInUse(path)
+        } catch {
+            // What there is of it would keep its memory.
+            try? Directory.removeFile(memoryPath)
+            throw error
         }
     }
 
@@ -45,15 +54,9 @@ package final class Store: Sendable {
     ) throws -> IndexStorage<SharedIndexMemory>? {
         guard Directory.fileExists("\(directory)/\(IndexFile.name)") else { return nil }
         let start = Clock.monotonicNanoseconds()
+        let identity = try datafile.indexIdentity()
+        let memory = try openMemory(memoryPath)
         do throws(IndexFileError) {
-            let identity: IndexIdentity
-            let memory: SharedIndexMemory
-            do throws(SystemError) {
-                identity = try datafile.indexIdentity()
-                memory = try SharedIndexMemory(path: memoryPath)
-            } catch {
-                throw .index(.memory(error))
-            }
             let storage = try IndexStorage.load(
                 from: directory, identity: identity, into: memory, partitionCount: partitionCount)
             logger.info("loaded the index in \(milliseconds(since: start)) ms")
@@ -70,9 +73,10 @@ package final class Store: Sendable {
         _ datafile: Datafile, _ memoryPath: String, _ partitionCount: Int, _ logger: Logger
     ) throws -> IndexStorage<SharedIndexMemory> {
         let start = Clock.monotonicNanoseconds()
+        let memory = try openMemory(memoryPath)
         let storage: IndexStorage<SharedIndexMemory>
         do throws(SystemError) {
-            storage = try IndexStorage(try SharedIndexMemory(path: memoryPath), partitionCount: partitionCount)
+            storage = try IndexStorage(memory, partitionCount: partitionCount)
         } catch {
             throw StoreError.index("\(error)")
         }
@@ -84,6 +88,14 @@ package final class Store: Sendable {
         }
         logger.info("rebuilt the index of \(rebuild.keyCount) keys in \(milliseconds(since: start)) ms")
         return storage
+    }
+
+    private static func openMemory(_ path: String) throws(StoreError) -> SharedIndexMemory {
+        do throws(SystemError) {
+            return try SharedIndexMemory(path: path)
+        } catch {
+            throw error.code == EWOULDBLOCK ? .indexInUse(path) : .index("\(error)")
+        }
     }
 
     private static func milliseconds(since start: UInt64) -> UInt64 {

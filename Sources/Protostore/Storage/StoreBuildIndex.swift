@@ -26,7 +26,7 @@ final class StoreBuildIndex: Sendable {
     /// Bytes of memory in use.
     var byteCount: Int { storage.byteCount }
 
-    /// Writes the index beside the datafile. The workers have ended.
+    /// Saves it beside the datafile. No worker may be at it any more.
     func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
         try storage.save(to: directory, identity: identity)
     }

@@ -111,11 +111,11 @@ final class StoreBuildJob: Sendable {
             try directory.datafile.synchronize()
         }
         try tableOfContents.synchronize()
+        try index.save(to: directory.path, identity: IndexIdentity(superblock, datafile: directory.datafile))
         try Directory.synchronize(directory.path)
         guard everyTick(progress) else { throw StoreBuildError.stopped }
         var superblock = superblock
         superblock.nextUse = use(ofSegment: plan.segmentCount)
-        try index.save(to: directory.path, identity: superblock.indexIdentity(of: directory.datafile))
         try superblock.write(to: directory.datafile)
     }
 }

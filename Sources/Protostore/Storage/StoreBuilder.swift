@@ -23,8 +23,8 @@
 /// run knows what an interrupted one left behind.
 ///
 /// MEMORY. The index (about ten bytes a key), 8 bytes a segment, and for each
-/// worker one segment, its summary and its pieces of the three toc files: a
-/// constant, whatever the sizes of the values.
+/// worker one segment, its summary and its pieces of the three toc files: at
+/// most 28 MB where segments have 16 MiB, whatever the sizes of the values.
 ///
 /// LEFT OUT. The datafile is a regular file here; block devices are for the server.
 package enum StoreBuilder {
@@ -82,7 +82,7 @@ package enum StoreBuilder {
     /// Builds a store. Takes as long as writing it does.
     /// - Parameter everyTick: called about ten times a second on the calling
     ///   thread; the build stops where it returns false.
-    /// - Throws: ``StoreBuildError``, `IndexError` or `SystemError`. Where a store
+    /// - Throws: ``StoreBuildError``, `IndexError`, `IndexFileError` or `SystemError`. Where a store
     ///   was to be replaced, it is still whole or all of it is gone; nothing of
     ///   the new one is left.
     package static func build(_ options: Options, everyTick: (Progress) -> Bool) throws -> Report {

@@ -21,10 +21,9 @@
 /// inode, so that at no time another process can open what is being replaced.
 package final class StoreDirectory: Sendable {
     package static let datafileName = "protostore.data"
-    package static let indexName = "protostore.index"
     static let markName = "protostore.unfinished"
     private static let companionNames = [
-        indexName, TableOfContents.uuidsName, TableOfContents.offsetsName, TableOfContents.lengthsName,
+        IndexFile.name, IndexFile.temporaryName, TableOfContents.uuidsName, TableOfContents.offsetsName, TableOfContents.lengthsName,
     ]
 
     package let path: String
@@ -41,7 +40,7 @@ package final class StoreDirectory: Sendable {
         try Directory.create(path)
         let datafilePath = "\(path)/\(Self.datafileName)"
         let isNew = !Directory.fileExists(datafilePath)
-        let datafile = try FileDescriptor.open(datafilePath, [.write, .create, .direct], mode: 0o644)
+        let datafile = try FileDescriptor.open(datafilePath, [.write, .create, .direct])
         guard try datafile.tryLockExclusively() else { throw StoreBuildError.inUse(datafilePath) }
         do {
             if !force { try Self.refuseToDestroy(path, datafile) }
@@ -82,7 +81,7 @@ package final class StoreDirectory: Sendable {
 
     /// From here on nothing in the directory is anybody's data.
     func mark() throws(SystemError) {
-        _ = try FileDescriptor.open(filePath(Self.markName), [.write, .create], mode: 0o644)
+        _ = try FileDescriptor.open(filePath(Self.markName), [.write, .create])
         try Directory.synchronize(path)
     }
 

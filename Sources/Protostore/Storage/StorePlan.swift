@@ -73,8 +73,10 @@ struct StorePlan: Sendable {
             + companionBytes(options.keyCount)
     }
 
-    /// Bytes of the toc files and, at most, of the saved index.
+    /// Bytes of the toc files and, at most, of the saved index: 12 a key, but
+    /// at least a page for each root that has keys.
     private static func companionBytes(_ keyCount: Int) -> Int {
-        keyCount * (TableOfContents.entryBytes + 12) + (1 << 20)
+        let indexBytes = keyCount * 12 + min(keyCount, IndexLayout.rootCount) * IndexLayout.pageBytes
+        return keyCount * TableOfContents.entryBytes + indexBytes + (1 << 20)
     }
 }

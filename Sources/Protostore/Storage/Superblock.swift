@@ -25,8 +25,8 @@
 /// 4088     8   XXH3-64 of bytes 0 ..< 4088, seeded with the copy's offset in the file
 /// ```
 ///
-/// A copy is valid if and only if magic and checksum match and the sizes are
-/// ones that ``DatafileLayout`` admits. It can be opened if, besides, the format
+/// A copy is valid if and only if magic and checksum match, the sizes are ones
+/// that ``DatafileLayout`` admits, and locations reach all segments. It can be opened if, besides, the format
 /// version is 1 and no unknown incompatible feature is set.
 package struct Superblock: Equatable, Sendable {
     package static let byteCount = DatafileLayout.blockBytes
@@ -98,21 +98,13 @@ package struct Superblock: Equatable, Sendable {
         superblock.generation = block.get(56)
         superblock.openCounter = block.get(64)
         superblock.segmentCount = block.get(96)
+        guard superblock.segmentCount <= UInt64(layout.segmentCount(byteCount: layout.byteCountMax)) else {
+            throw .notAStore
+        }
         superblock.nextUse = block.get(104)
         superblock.namespaces = (0..<databaseCount).map { block.get(112 + 4 * $0) }
         superblock.nextNamespace = block.get(176)
         return superblock
-    }
-}
-
-extension Superblock {
-    /// Which saved index belongs to the store in this state, in `datafile`: a copy
-    /// of the file is another file, and its index is rebuilt.
-    package func indexIdentity(of datafile: borrowing FileDescriptor) throws(SystemError) -> IndexIdentity {
-        let status = try datafile.status()
-        return IndexIdentity(
-            storeID: UInt128(storeID.high) << 64 | UInt128(storeID.low), device: UInt64(status.st_dev),
-            inode: UInt64(status.st_ino), openCounter: openCounter, commitNumber: 0, commitChecksum: 0)
     }
 }
 

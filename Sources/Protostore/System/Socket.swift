@@ -118,6 +118,11 @@ package enum Socket {
         transfer(Glibc.send(descriptor, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL)), isReceive: false)
     }
 
+    /// Whether the peer's machine has not acknowledged everything that was sent.
+    package static func hasUnsentBytes(_ descriptor: CInt) -> Bool {
+        linux_socket_unsent_bytes(descriptor) > 0
+    }
+
     private static func transfer(_ count: Int, isReceive: Bool) -> Transfer {
         if count > 0 { return .bytes(count) }
         if count == 0 { return isReceive ? .closed : .bytes(0) }

@@ -73,20 +73,23 @@ import Testing
         #expect(index.shape.regions == 0)
         #expect(index.count == 0)
         // Directory levels stay.
-        let levels = (1...index.levelCount).reduce(0) { $0 + IndexLayout.levelBytes($1, roots: 0..<4096).count }
+        let levels = (1...index.state.levelCount).reduce(0) { $0 + IndexLayout.levelBytes($1, roots: 0..<4096).count }
         #expect(storage.byteCount == emptyBytes + levels)
     }
 
     @Test func sixteenEqualHashesFitAndTheNextIsRefused() throws {
-        var index = try makeStorage().takePartition(0)
+        let storage = try makeStorage()
+        var index = try storage.takePartition(0)
         let size = SizeClass(truncating: 0)
         for location in 1...16 as ClosedRange<UInt64> {
             try index.insert(77 << 27, IndexSlot(location: location, sizeClass: size))
         }
+        let byteCount = storage.byteCount
         #expect(throws: IndexError.tooManyEqualHashes) {
             try index.insert(77 << 27, IndexSlot(location: 17, sizeClass: size))
         }
         #expect(index.count == 16)
+        #expect(storage.byteCount == byteCount)
         // The others find room beside them, and the sixteen stay together through growth.
         var random = SplitMix(seed: 1)
         for location in 100..<5000 as Range<UInt64> {
@@ -212,6 +215,31 @@ import Testing
             }
         }
         #expect(found == hashes.count)
+    }
+
+    /// A partition that is dropped and taken again goes on where it was, with
+    /// no window given out twice and no reservation left.
+    @Test func partitionChangesItsOwner() throws {
+        let storage = try makeStorage(partitions: 2, regionPagesMax: 1)
+        var random = SplitMix(seed: 6)
+        var model = IndexModel()
+        for _ in 0..<4 {
+            var index = try storage.takePartition(1)
+            for _ in 0..<1500 {
+                let hash = hash(root: 3000 + Int(random.next() % 3), random.next())
+                let slot = model.newSlot()
+                try index.insert(hash, slot)
+                model.entries.append((hash, slot))
+            }
+            try index.reserve(3000 << 52)
+            #expect(index.words == model.words)
+            #expect(index.count == model.entries.count)
+        }
+        let index = try storage.takePartition(1)
+        #expect(index.count == model.entries.count)
+        let regions = index.shape.regions
+        let levels = IndexLayout.levelBytes(1, roots: index.roots).count
+        #expect(storage.byteCount >= 36 << 10 + regions * 4096 + levels)
     }
 
     @Test func walkInStepsSeesWhatIsThereThroughout() throws {

@@ -5,7 +5,7 @@ import Testing
 /// killed there would leave it.
 struct PhotographedMemory: IndexMemory, ~Copyable {
     final class Film: @unchecked Sendable {
-        // Touched by the one thread of the test.
+        // Sendable because only the one thread of the test touches it.
         var isRunning = false
         var pictures: [Picture] = []
         var allocated: [Int: Int] = [:]

@@ -15,12 +15,12 @@ import Testing
         var model = IndexModel()
         var random = SplitMix(seed: 1)
         for number in 0..<keys {
-            let hash = hash(root: [3, 700, 4095][number * number % 3], random.next())
+            let hash = hash(root: [3, 700, 4095][number % 3], random.next())
             let slot = model.newSlot()
             try index.insert(hash, slot)
             model.entries.append((hash, slot))
         }
-        if keys > 0 { try index.reserve(0) }
+        if let last = model.entries.last { try index.reserve(last.hash) }
         try storage.save(to: directory, identity: Self.identity)
         return model
     }
@@ -61,6 +61,22 @@ import Testing
             for partition in 0..<partitions { words += try storage.takePartition(partition).words }
             #expect(words == model.words)
         }
+    }
+
+    /// The header as the table at the head of IndexFile.swift has it.
+    @Test func headerIsTheDocumentedBytes() throws {
+        let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+        defer { page.deallocate() }
+        let header = IndexFileHeader(identity: Self.identity, keys: 6, regions: 7, pages: 8, tableChecksum: 9)
+        header.encode(into: page)
+        let hex = page[..<112].map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        #expect(
+            hex == "5053494e44455831" + "0100000000000000" + "0c19210508001000"
+                + "100f0e0d0c0b0a090807060504030201" + "0100000000000000" + "0200000000000000"
+                + "0300000000000000" + "0400000000000000" + "0500000000000000" + "0600000000000000"
+                + "0700000000000000" + "0800000000000000" + "0900000000000000")
+        #expect(page[112..<4088].allSatisfy { $0 == 0 })
+        #expect(try IndexFileHeader(decoding: UnsafeRawBufferPointer(page)) == header)
     }
 
     @Test func emptyIndexIsSavedAndLoaded() throws {
@@ -127,12 +143,38 @@ import Testing
                 let regions = Int(header.load(88))
                 table.store(table.load(0) ^ 1 << (random.next() % 64), at: 0)
                 if random.next() % 2 == 0 { table.store(random.next(), at: Int(random.next() % UInt64(regions)) * 16) }
-                header.store(XXH3.hash64(UnsafeRawBufferPointer(rebasing: table.bytes[..<(regions * 16)]), seed: 0), at: 104)
+                header.store(table.checksum(of: regions * 16), at: 104)
                 header.sealHeader()
                 let old = try Page(file, at: 4096)
-                try file.write(table.bytes, at: 4096)
+                try table.write(to: file, at: 4096)
                 try expectRefusal(directory, file, header)
-                try file.write(old.bytes, at: 4096)
+                try old.write(to: file, at: 4096)
+            }
+        }
+    }
+
+    /// Three regions of depths 2, 1 and 2 fill a root, but not in this order:
+    /// the second would begin in the middle of its place.
+    @Test func regionsOutOfPlaceAreErrors() throws {
+        try withTemporaryDirectory { directory in
+            _ = try saveSample(to: directory, keys: 600)
+            let file = try FileDescriptor.open("\(directory)/\(IndexFile.name)", .write)
+            for (depths, isValid) in [([1, 2, 2], true), ([2, 2, 1], true), ([2, 1, 2], false), ([1, 1, 1], false)] {
+                let header = try Page(file, at: 0)
+                let table = try Page(file, at: 4096)
+                #expect(header.load(88) == 3)
+                for (line, depth) in depths.enumerated() {
+                    let old = IndexFileRegion(word: table.load(line * 16), checksum: 0)
+                    let new = IndexFileRegion(root: 3, depth: depth, pages: old.pages, used: old.used)
+                    table.store(new.word, at: line * 16)
+                    #expect(old.pages == 1)
+                    table.store(try Page(file, at: 8192 + line * 4096).checksum(seed: new.word), at: line * 16 + 8)
+                }
+                header.store(table.checksum(of: 48), at: 104)
+                header.sealHeader()
+                try table.write(to: file, at: 4096)
+                try header.write(to: file, at: 0)
+                if isValid { _ = try load(directory) } else { #expect(throws: IndexFileError.self) { try load(directory) } }
             }
         }
     }
@@ -178,9 +220,9 @@ import Testing
 
     private func expectRefusal(_ directory: String, _ file: borrowing FileDescriptor, _ header: Page) throws {
         let old = try Page(file, at: 0)
-        try file.write(header.bytes, at: 0)
+        try header.write(to: file, at: 0)
         #expect(throws: IndexFileError.self) { try load(directory) }
-        try file.write(old.bytes, at: 0)
+        try old.write(to: file, at: 0)
     }
 }
 
@@ -196,7 +238,13 @@ private final class Page {
         buffer.deallocate()
     }
 
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(buffer) }
+    func write(to file: borrowing FileDescriptor, at offset: Int) throws {
+        try file.write(UnsafeRawBufferPointer(buffer), at: offset)
+    }
+
+    func checksum(of byteCount: Int = 4096, seed: UInt64 = 0) -> UInt64 {
+        XXH3.hash64(UnsafeRawBufferPointer(rebasing: buffer[..<byteCount]), seed: seed)
+    }
 
     func load(_ offset: Int) -> UInt64 { buffer.load(fromByteOffset: offset, as: UInt64.self) }
 
@@ -205,6 +253,6 @@ private final class Page {
     }
 
     func sealHeader() {
-        store(XXH3.hash64(UnsafeRawBufferPointer(rebasing: bytes[..<4088]), seed: 0), at: 4088)
+        store(checksum(of: 4088), at: 4088)
     }
 }

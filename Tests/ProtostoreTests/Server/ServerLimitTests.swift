@@ -42,6 +42,35 @@ import Testing
         }
     }
 
+    /// It has replies on their way and requests that nobody has read when the server
+    /// stops: what it gets then ends with a whole reply.
+    @Test func aClientThatIsBehindGetsWholeRepliesWhenTheServerStops() throws {
+        let server = try TestServer(valueBytes: 5000...5000)
+        let client = try server.connect()
+        let burst = [UInt8]((0..<1000).flatMap { TestClient.request(server.key(1), id: UInt32($0)) })
+        var idleMoments = 0
+        while idleMoments < 20 {
+            idleMoments = client.sendWithoutWaiting(burst) == 0 ? idleMoments + 1 : 0
+            Clock.blockingSleep(nanoseconds: 5_000_000)
+        }
+        let stopping = try Protostore.Thread(name: "stop") { server.stop() }
+        var replies = 0
+        while true {
+            let header = client.receive(6)
+            guard header.count == 6 else {
+                #expect(header.isEmpty)
+                break
+            }
+            guard client.receive(5000).count == 5000 else {
+                Issue.record("a reply was cut")
+                break
+            }
+            replies += 1
+        }
+        stopping.blockingJoin()
+        #expect(replies > 100)
+    }
+
     @Test func oneBytePerMomentIsFine() throws {
         let server = try TestServer()
         let slow = try server.connect()

@@ -66,6 +66,19 @@ import Testing
         }
     }
 
+    /// The first requests take the whole reply budget with the least that one can set
+    /// aside, and all of them turn out to need more.
+    @Test(arguments: [0, 1])
+    func manyRequestsForLargeValuesAtOnce(aioThreads: Int) throws {
+        let server = try TestServer(valueBytes: 20_000...20_000, configure: { $0.aioThreads = aioThreads })
+        let client = try server.connect()
+        client.send((0..<400).flatMap { TestClient.request(server.key($0), id: UInt32($0)) })
+        for _ in 0..<400 {
+            let response = try #require(client.receiveResponse())
+            #expect(response.body == server.value(Int(response.id)))
+        }
+    }
+
     @Test func anEndOfInputStillGetsItsAnswers() throws {
         let server = try TestServer()
         let client = try server.connect()

@@ -5,7 +5,9 @@ import Synchronization
 
 /// A server in this process on a small store of its own, stopped and removed with
 /// its last reference.
-final class TestServer {
+final class TestServer: @unchecked Sendable {
+    // Sendable because what changes after `init` is atomic.
+
     let scratch: ScratchDirectory
     let toc: TableOfContents
     let log = LogCollector()

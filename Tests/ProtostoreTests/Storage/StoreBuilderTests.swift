@@ -18,8 +18,10 @@ import Testing
     }
 
     static let names = [
-        "protostore.data", "protostore.toc.lengths", "protostore.toc.offsets", "protostore.toc.uuids",
+        "protostore.data", "protostore.index", "protostore.toc.lengths", "protostore.toc.offsets",
+        "protostore.toc.uuids",
     ]
+    static let tocNames = Array(names.dropFirst(2))
 
     // MARK: What is built
 
@@ -51,6 +53,44 @@ import Testing
         #expect(scratch.names == Self.names)
     }
 
+    /// Each key has one slot, whose one read holds the key's record.
+    @Test(arguments: [(1, 0...0), (2000, 0...3000), (10_000, 0...0), (200, 0...65_535)])
+    func theSavedIndexFindsEveryRecord(keyCount: Int, valueBytes: ClosedRange<Int>) throws {
+        let scratch = try ScratchDirectory()
+        try Self.build(Self.options(scratch, keyCount: keyCount, valueBytes: valueBytes))
+        let store = try StoreContents(scratch)
+        let layout = store.superblock.layout
+        let datafile = try FileDescriptor.open(scratch.file("protostore.data"))
+        let storage = try IndexStorage.load(
+            from: scratch.path, identity: IndexIdentity(store.superblock, datafile: datafile),
+            into: PrivateIndexMemory(), partitionCount: 1)
+        let index = try storage.takePartition(0)
+        #expect(index.count == keyCount)
+        let bytes = try scratch.read("protostore.data")
+        for (record, entry) in zip(store.segments.flatMap(\.records), store.segments.flatMap(\.summary)) {
+            let location = UInt64(record.offset / layout.granuleBytes)
+            let slot = try #require(index.firstSlot(matching: entry.hash.index) { $0.location == location })
+            let extent = ReadExtent(of: slot, layout: layout)
+            let read = bytes[extent.offset..<min(extent.offset + extent.byteCount, bytes.count)]
+            let seed = store.segments[layout.segment(containing: record.offset)].header.use
+            let decoded = RecordTests.decode(
+                Array(read.dropFirst(extent.recordStart)), use: seed, offset: UInt64(record.offset))
+            #expect(decoded?.value == record.value && !slot.expires)
+        }
+    }
+
+    @Test func theSavedIndexIsOfThisFileAlone() throws {
+        let scratch = try ScratchDirectory()
+        try Self.build(Self.options(scratch))
+        let superblock = try StoreContents(scratch).superblock
+        let copy = try FileDescriptor.open(scratch.file("copy"), [.write, .create])
+        #expect(throws: IndexFileError.self) {
+            try IndexStorage.load(
+                from: scratch.path, identity: IndexIdentity(superblock, datafile: copy),
+                into: PrivateIndexMemory(), partitionCount: 1)
+        }
+    }
+
     @Test func segmentsAreUsedInOrder() throws {
         let scratch = try ScratchDirectory()
         try Self.build(Self.options(scratch, keyCount: 3000))
@@ -70,7 +110,7 @@ import Testing
             try Self.build(Self.options(scratch, seed: seed))
             return scratch
         }
-        for name in Self.names.dropFirst() {
+        for name in Self.tocNames {
             #expect(try scratches[0].read(name) == scratches[1].read(name))
             #expect(try scratches[0].read(name) != scratches[2].read(name))
         }
@@ -95,7 +135,7 @@ import Testing
         #expect(scratch.names == Self.names)
     }
 
-    @Test(arguments: names + ["protostore.index"])
+    @Test(arguments: names + ["protostore.index.new"])
     func anyFileOfAStoreIsRefused(name: String) throws {
         let scratch = try ScratchDirectory()
         try scratch.write([1, 2, 3], to: name)
@@ -202,7 +242,7 @@ import Testing
             let job = try StoreBuildJob(options, plan, directory)
             try job.writeSegments { _ in true }
         }
-        #expect(scratch.names == Self.names + ["protostore.unfinished"])
+        #expect(scratch.names == ["protostore.data"] + Self.tocNames + ["protostore.unfinished"])
         let datafile = try FileDescriptor.open(scratch.file("protostore.data"))
         #expect(try !Superblock.isPresent(in: datafile))
         try Self.build(options)
