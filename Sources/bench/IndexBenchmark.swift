@@ -22,6 +22,9 @@ struct IndexBenchmark: ParsableCommand {
     @Option(help: "Lookups of each kind at each measurement.")
     var lookups = 4_000_000
 
+    @Option(help: "Seconds of the control: how long the machine holds up a loop that does nothing.")
+    var controlSeconds = 10
+
     @Option(help: "Path of the index's file; it is removed at once.")
     var path = "/dev/shm/protostore-bench-index"
 
@@ -36,6 +39,9 @@ struct IndexBenchmark: ParsableCommand {
             throw ValidationError("1 <= --keys-min <= --keys-max < 2^32 is required.")
         }
         guard lookups >= IndexWorkload.batchSize else { throw ValidationError("--lookups is at least 64.") }
+        guard (0...3600).contains(controlSeconds) else {
+            throw ValidationError("--control-seconds is 0...3600.")
+        }
     }
 
     func run() throws {
@@ -48,6 +54,8 @@ struct IndexBenchmark: ParsableCommand {
             print(row.text)
         }
         print(report.summary)
+        let gap = IndexWorkload.longestIdleGap(forNanoseconds: UInt64(controlSeconds) * 1_000_000_000)
+        print("control: the longest gap of a loop that only reads the clock, in \(controlSeconds) s: \(gap / 1000) us")
         if let saveDirectory {
             let times = try workload.saveLoadAndAdopt(saveDirectory, path: path + "-loaded")
             let milliseconds = [times.save, times.load, times.adopt].map { $0 / 1_000_000 }

@@ -105,6 +105,29 @@ package struct IndexWorkload: ~Copyable {
         return result
     }
 
+    /// What the machine adds to the longest insert: the longest time between
+    /// two readings of the clock in batches that do nothing else, counted as
+    /// those of inserts are.
+    package static func longestIdleGap(forNanoseconds duration: UInt64) -> UInt64 {
+        let end = Clock.monotonicNanoseconds() + duration
+        var longest: UInt64 = 0
+        var before = Clock.monotonicNanoseconds()
+        while before < end {
+            let startCPU = Thread.currentCPUNanoseconds
+            let start = Clock.monotonicNanoseconds()
+            before = start
+            var gap: UInt64 = 0
+            for _ in 0..<1000 {
+                let now = Clock.monotonicNanoseconds()
+                gap = max(gap, now - before)
+                before = now
+            }
+            let lost = before - start > Thread.currentCPUNanoseconds - startCPU + 100_000
+            if !lost { longest = max(longest, gap) }
+        }
+        return longest
+    }
+
     private mutating func insertBatch(_ count: Int, _ result: inout InsertResult) throws(IndexError) {
         let startCPU = Thread.currentCPUNanoseconds
         let start = Clock.monotonicNanoseconds()

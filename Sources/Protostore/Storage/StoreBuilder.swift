@@ -23,8 +23,8 @@
 /// run knows what an interrupted one left behind.
 ///
 /// MEMORY. The index (about ten bytes a key), 8 bytes a segment, and for each
-/// worker one segment, its summary and its pieces of the three toc files: a
-/// constant, whatever the sizes of the values.
+/// worker one segment, its summary and its pieces of the three toc files: at
+/// most 28 MB where segments have 16 MiB, whatever the sizes of the values.
 ///
 /// LEFT OUT. The datafile is a regular file here; block devices are for the server.
 package enum StoreBuilder {
