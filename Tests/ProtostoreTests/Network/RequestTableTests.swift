@@ -1,0 +1,42 @@
+import Testing
+
+@testable import Protostore
+
+@Suite struct RequestTableTests {
+    @Test(arguments: 0..<6 as Range<UInt64>)
+    func eachSlotHasOneUserAtATime(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let capacity = Int.random(in: 1...50, using: &random)
+        var table = RequestTable(capacity: capacity)
+        var taken: [UInt32: UInt32] = [:]
+        for step in 0..<2000 as Range<UInt32> {
+            let isFull = table.isFull
+            #expect(isFull == (taken.count == capacity), "seed \(seed)")
+            if Bool.random(using: &random), !isFull {
+                let ticket = table.take()
+                table.slot(ticket).pointee.requestID = step
+                #expect(taken.updateValue(step, forKey: ticket) == nil, "seed \(seed)")
+            } else if let (ticket, value) = taken.randomElement(using: &random) {
+                #expect(table.slot(ticket).pointee.requestID == value, "seed \(seed)")
+                table.giveBack(ticket)
+                taken[ticket] = nil
+            }
+            let count = table.count
+            #expect(count == taken.count, "seed \(seed)")
+        }
+    }
+
+    /// Shards keep the address until they reply.
+    @Test func aKeyStaysWhereItIs() {
+        var table = RequestTable(capacity: 4)
+        let ticket = table.take()
+        let key = table.key(of: ticket)
+        #expect(key.count == 16)
+        key.copyBytes(from: 1...16 as ClosedRange<UInt8>)
+        table.slot(ticket).pointee.hash = .max
+        table.slot(ticket).pointee.next = .max
+        _ = table.take()
+        #expect(key.elementsEqual(1...16 as ClosedRange<UInt8>))
+        #expect(table.key(of: ticket).baseAddress == key.baseAddress)
+    }
+}
