@@ -53,7 +53,8 @@ struct LoopAssembly {
         }
         return try EventLoop(
             number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
-            frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount, logger: logger)
+            frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount,
+            busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, logger: logger)
     }
 
     private func makeStorage(

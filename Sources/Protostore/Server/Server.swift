@@ -61,7 +61,7 @@ public final class Server: @unchecked Sendable {
         collection = ReportCollection(wakeDescriptor: wake.rawValue)
         store = try Store(
             directory: configuration.directory, indexDirectory: configuration.indexDirectory,
-            partitionCount: configuration.shardCount, logger: logger)
+            partitionCount: configuration.shardCount, acceptsLoss: configuration.acceptsLoss, logger: logger)
         statistics = StatisticsReporter(logger: logger)
         do {
             loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
@@ -102,8 +102,18 @@ public final class Server: @unchecked Sendable {
         stopAccepting()
         drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
         end(threads)
+        saveIndex()
         try store.close()
         logger.info("stopped")
+    }
+
+    /// The index is a cache: where it cannot be saved, the next start rebuilds it.
+    private func saveIndex() {
+        do {
+            try store.saveIndexIfRebuilt()
+        } catch {
+            logger.warning("the index was not saved and will be rebuilt at the next start: \(error)")
+        }
     }
 
     private func cpu(of loop: EventLoop) -> Int? {
@@ -217,6 +227,8 @@ public final class Server: @unchecked Sendable {
             guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }
             for position in 0..<count where epoll.event(at: position).data == EventSource.signals.rawValue {
                 logger.notice("a second signal: ending at once")
+                // Else the index would stay in shared memory.
+                try? store.close()
                 _exit(128 + (signals.next() ?? SIGTERM))
             }
             let reports = collection.takeComplete(count: loops.count)

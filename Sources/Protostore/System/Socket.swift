@@ -73,7 +73,8 @@ package enum Socket {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, String(port), &hints, &list)
         guard code == 0, let first = list else {
-            throw SystemError("getaddrinfo", code: code == EAI_SYSTEM ? errno : EADDRNOTAVAIL, on: host)
+            if code == EAI_SYSTEM { throw .last("getaddrinfo", on: host) }
+            throw SystemError("getaddrinfo", code: code, on: host, text: String(cString: gai_strerror(code)))
         }
         defer { freeaddrinfo(list) }
         return try body(first.pointee)
