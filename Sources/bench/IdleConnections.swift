@@ -51,7 +51,7 @@ struct IdleConnections: ~Copyable {
             for number in 0..<ready {
                 // A close may be told in two steps; the descriptor goes with the first.
                 let index = Int(epoll.event(at: number).data)
-                if descriptors[index].take() != nil { closed += 1 }
+                if (descriptors + index).pointee.take() != nil { closed += 1 }
             }
             if now >= end, ready == 0 || closed == opened { return closed }
         }

@@ -87,14 +87,21 @@ public final class Server: @unchecked Sendable {
 
     /// Serves until told to stop. A second signal ends the process at once.
     public func blockingRun() throws {
-        let threads = try loops.map { loop in
-            try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }
+        var threads: [Thread] = []
+        do {
+            for loop in loops { threads.append(try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }) }
+            logger.info("listening on \(listener.host):\(listener.port)")
+            try serve()
+        } catch {
+            // No loop outlives what it works on.
+            end(threads)
+            try? store.close()
+            throw error
         }
-        logger.info("listening on \(listener.host):\(listener.port)")
-        try serve()
         logger.info("stopping: accepting no more connections")
-        stop()
-        for thread in threads { thread.blockingJoin() }
+        stopAccepting()
+        drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
+        end(threads)
         try store.close()
         logger.info("stopped")
     }
@@ -154,12 +161,13 @@ public final class Server: @unchecked Sendable {
     }
 
     private func accept() {
-        let outcome = listener.acceptAll { [self] descriptor, peer in
+        let outcome = listener.acceptBatch { [self] descriptor, peer in
             let loop = loops[nextLoop % configuration.tcpThreads]
             nextLoop += 1
             loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
         }
         switch outcome {
+        case .more: break
         case .drained:
             guard hasSaidPaused else { return }
             logger.notice("accepting connections again")
@@ -183,10 +191,13 @@ public final class Server: @unchecked Sendable {
 
     // MARK: Stopping
 
-    private func stop() {
+    private func stopAccepting() {
         try? epoll.remove(listener.rawDescriptor)
-        drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
+    }
+
+    private func end(_ threads: [Thread]) {
         for loop in loops { loop.commands.send(.stop) }
+        for thread in threads { thread.blockingJoin() }
     }
 
     /// Every few milliseconds, has the loops close what is done and asks whether

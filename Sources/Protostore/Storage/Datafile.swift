@@ -41,7 +41,8 @@ package final class Datafile: Sendable {
         try IndexIdentity(superblock, datafile: file)
     }
 
-    /// The valid copy of the highest generation.
+    /// The valid copy of the highest generation. One that this program may not open is
+    /// the newer one, whatever the other says: its writer stopped between the two.
     private static func readSuperblock(
         of file: borrowing FileDescriptor, _ path: String
     ) throws(StoreError) -> Superblock {
@@ -55,7 +56,7 @@ package final class Datafile: Sendable {
                 if error != .notAStore { failure = error }
             }
         }
-        if let best { return best }
+        if failure == .notAStore, let best { return best }
         throw .undecodable(path, failure)
     }
 

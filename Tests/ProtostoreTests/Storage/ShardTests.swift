@@ -136,7 +136,8 @@ import Testing
     @Test func damageOnTheDiskIsReportedWithItsPlace() throws {
         let store = try SimulatedStore(keyCount: 20, seed: 15)
         let offset = store.recordOffsets[9]
-        store.disk.contents[offset + Record.headerBytes + 16] ^= 0x10
+        let contents = store.disk.contents
+        contents[offset + Record.headerBytes + 16] ^= 0x10
         let key = store.keys[9]
         let answers = ask(store, [key])
         #expect(answers == [store.valueBytes[9] == 0 ? expected(store, 9) : .unreadable])
