@@ -133,8 +133,9 @@ package final class EventLoop: @unchecked Sendable {
 
     private func waitForEvents() -> Int {
         do throws(SystemError) {
-            let hasWaited = storage?.blockingWaitWhileSaturated() ?? false
-            guard !hasWaited, !hasWork else { return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0) }
+            if hasWork || storage?.blockingWaitWhileSaturated() ?? false {
+                return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0)
+            }
             if busyPollNanoseconds > 0, let count = try pollBusily() { return count }
             doorbell.announceSleep()
             defer { doorbell.announceAwake() }

@@ -35,7 +35,7 @@ struct LoopAssembly {
     /// No front end needs more places than the process may have descriptors.
     private func makeLimits() throws(SystemError) -> FrontEndLimits {
         var limits = FrontEndLimits()
-        limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), 1 << 20)
+        limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), FrontEndLimits.connectionsLimit)
         return limits
     }
 

@@ -76,6 +76,11 @@ public final class Server: @unchecked Sendable {
         }
     }
 
+    deinit {
+        // A server that never ran leaves no index in shared memory either.
+        try? store.close()
+    }
+
     /// The port that the server listens on.
     public var port: UInt16 { listener.port }
 
@@ -90,7 +95,7 @@ public final class Server: @unchecked Sendable {
         var threads: [Thread] = []
         do {
             for loop in loops { threads.append(try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }) }
-            logger.info("listening on \(listener.host):\(listener.port)")
+            logger.notice("listening on \(listener.host):\(listener.port)")
             try serve()
         } catch {
             // No loop outlives what it works on.
