@@ -14,10 +14,11 @@ package struct FrontEndLimits: Sendable {
     /// What the replies of all connections may occupy before everyone is held to
     /// the guarantee.
     package var replyBytesMax = 128 << 20
-    /// Address space for outputs: enough for everybody's guarantee, so that clients who
-    /// never read cannot take it from the others. Buffers are rounded up to powers of
-    /// two and exist twice while they grow; what is never needed costs no memory.
-    package var arenaBytes: Int { max(1 << 30, 4 * connectionsMax * replyBytesGuaranteed) }
+    /// Address space for outputs; what is never needed costs no memory.
+    package var arenaBytes = 1 << 30
+    /// What outputs can occupy at most: everybody's guarantee, in buffers that are
+    /// rounded up to powers of two and exist twice while they grow.
+    package var arenaBytesNeeded: Int { max(1 << 30, 4 * connectionsMax * replyBytesGuaranteed) }
 
     package init() {}
 }

@@ -36,6 +36,8 @@ struct LoopAssembly {
     private func makeLimits() throws(SystemError) -> FrontEndLimits {
         var limits = FrontEndLimits()
         limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), FrontEndLimits.connectionsLimit)
+        // Clients who never read cannot take the memory of the others.
+        limits.arenaBytes = limits.arenaBytesNeeded
         return limits
     }
 
