@@ -26,13 +26,15 @@ class Server:
     """A running server on a free port. Its log is kept; leaving stops it with
     SIGTERM and insists on exit code 0."""
 
-    def __init__(self, store, tcp_threads=None, aio_threads=None, io_depth=None, stats_interval=0, environment=None):
+    def __init__(self, store, tcp_threads=None, aio_threads=None, io_depth=None, stats_interval=0, environment=None,
+                 arguments=()):
         self.command = [str(RUN), "--path", str(store.path), "--port", "0", "--stats-interval", str(stats_interval)]
         for option, value in (
             ("--num-tcp-threads", tcp_threads), ("--num-aio-threads", aio_threads), ("--max-io-depth", io_depth),
         ):
             if value is not None:
                 self.command += [option, str(value)]
+        self.command += arguments
         self._environment = environment
         self._log = tempfile.TemporaryFile("w+")
 

@@ -8,17 +8,33 @@ def qd1(settings):
     """One connection with one request: median of GET minus fio's at depth 1."""
     store = settings.store()
     percents = stores.in_percent(stores.read_sizes(store))
-    pairs, samples = [], []
-    with programs.Server(store) as server:
-        for number in range(settings.pairs):
+    variants = {
+        "GET": (),
+        "GET with --busy-poll 100": ("--busy-poll", "100"),
+        # The same request and an empty reply, without index and disk: what the network takes.
+        "round trip alone": ("--short-circuit-reads",),
+    }
+    pairs = {name: [] for name in variants}
+    samples = []
+    for number in range(settings.pairs):
+        for name, arguments in variants.items():
             fio = programs.fio_random_reads(store, percents, 1, settings.seconds)
-            result = programs.load(server, store, clients=1, inflight=1, seconds=settings.seconds)
+            with programs.Server(store, arguments=arguments) as server:
+                result = programs.load(
+                    server, store, clients=1, inflight=1, seconds=settings.seconds,
+                    misses=1.0 if name == "round trip alone" else 0.0)
             pair = (result["latencyMicroseconds"]["p50"], programs.fio_latency_microseconds(fio, 50))
-            pairs.append(pair)
-            samples.append({"bench": result, "fio_p50_us": pair[1], "fio_iops": fio["iops"]})
-            print(f"pair {number + 1}: GET {pair[0]:.1f} us, fio {pair[1]:.1f} us", flush=True)
-    figure = Figure.difference("GET p50 minus fio p50 at depth 1", pairs, "us", "<= 25", sides=("GET", "fio"))
-    return [figure], samples
+            pairs[name].append(pair)
+            samples.append({"variant": name, "bench": result, "fio_p50_us": pair[1], "fio_iops": fio["iops"]})
+            print(f"pair {number + 1}, {name}: {pair[0]:.1f} us, fio {pair[1]:.1f} us", flush=True)
+    return [
+        Figure.difference("GET p50 minus fio p50 at depth 1", pairs["GET"], "us", "<= 25", sides=("GET", "fio")),
+        Figure.difference(
+            "the same with --busy-poll 100", pairs["GET with --busy-poll 100"], "us", sides=("GET", "fio")),
+        Figure.of(
+            "p50 of the network round trip alone", [server for server, _ in pairs["round trip alone"]], "us",
+            note="--short-circuit-reads: no index, no disk"),
+    ], samples
 
 
 def share_under_one_millisecond(job):
