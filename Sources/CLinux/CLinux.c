@@ -29,13 +29,12 @@
 const int linux_O_DIRECT = O_DIRECT, linux_O_CLOEXEC = O_CLOEXEC, linux_O_NOFOLLOW = O_NOFOLLOW;
 const int linux_FALLOC_FL_KEEP_SIZE = FALLOC_FL_KEEP_SIZE;
 const int linux_FALLOC_FL_PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE;
-const int linux_FALLOC_FL_ZERO_RANGE = FALLOC_FL_ZERO_RANGE;
-const int linux_MAP_NORESERVE = MAP_NORESERVE, linux_MAP_POPULATE = MAP_POPULATE;
-const int linux_MADV_HUGEPAGE = MADV_HUGEPAGE;
+const int linux_MAP_NORESERVE = MAP_NORESERVE, linux_MADV_HUGEPAGE = MADV_HUGEPAGE;
 const uint32_t linux_EPOLLIN = EPOLLIN, linux_EPOLLOUT = EPOLLOUT, linux_EPOLLERR = EPOLLERR;
 const uint32_t linux_EPOLLHUP = EPOLLHUP, linux_EPOLLRDHUP = EPOLLRDHUP, linux_EPOLLET = EPOLLET;
-const int linux_IPPROTO_TCP = IPPROTO_TCP, linux_TCP_NODELAY = TCP_NODELAY, linux_SOL_SOCKET = SOL_SOCKET;
-const int linux_SO_REUSEADDR = SO_REUSEADDR, linux_SO_SNDBUF = SO_SNDBUF, linux_SO_RCVBUF = SO_RCVBUF;
+const int linux_SOL_SOCKET = SOL_SOCKET, linux_SO_REUSEADDR = SO_REUSEADDR, linux_SO_KEEPALIVE = SO_KEEPALIVE;
+const int linux_IPPROTO_TCP = IPPROTO_TCP, linux_TCP_NODELAY = TCP_NODELAY;
+const int linux_TCP_KEEPIDLE = TCP_KEEPIDLE, linux_TCP_KEEPINTVL = TCP_KEEPINTVL;
 
 int linux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -160,13 +159,17 @@ int64_t linux_block_device_bytes(int fd) {
 
 int linux_thread_set_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 
-int linux_thread_pin(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-    if (error != 0) errno = error;
-    return error == 0 ? 0 : -1;
+int linux_thread_pin(int number) {
+    cpu_set_t usable, chosen;
+    if (sched_getaffinity(0, sizeof usable, &usable) != 0) return -1;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &usable) || number-- > 0) continue;
+        CPU_ZERO(&chosen);
+        CPU_SET(cpu, &chosen);
+        return sched_setaffinity(0, sizeof chosen, &chosen);
+    }
+    errno = EINVAL;
+    return -1;
 }
 
 int linux_thread_set_timer_slack(uint64_t nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds); }
@@ -176,8 +179,6 @@ int linux_cpu_count(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
-
-int linux_thread_id(void) { return (int)syscall(SYS_gettid); }
 
 int64_t linux_thread_cpu_nanoseconds(void) {
     struct timespec now;

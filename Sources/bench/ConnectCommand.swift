@@ -1,6 +1,8 @@
 import ArgumentParser
 import Protostore
 
+import func Glibc.fflush
+
 /// `bench connect`: opens idle connections, holds them, and says how many the
 /// server kept.
 struct ConnectCommand: ParsableCommand {
@@ -28,6 +30,8 @@ struct ConnectCommand: ParsableCommand {
         let failure = idle.open(clients, host: server.host, port: server.port)
         print("opened \(idle.opened) of \(clients) connections")
         if let failure { print("error: \(failure)") }
+        // All streams: whoever reads a pipe waits for these lines before it goes on.
+        fflush(nil)
         let closed = try idle.blockingHold(nanoseconds: UInt64(seconds * 1e9))
         print("held \(idle.opened - closed) for \(Format.fixed(seconds, 1)) s; the server closed \(closed)")
         if failure != nil || closed > 0 { throw ExitCode.failure }

@@ -29,6 +29,9 @@ struct Serve: ParsableCommand {
     @Flag(help: "Keep each loop on a processor of its own.")
     var pin = false
 
+    @Option(help: "Microseconds that a loop looks for events before it sleeps: lower latency, more processor time.")
+    var busyPoll = 0
+
     @Flag(help: "Answer reads with an empty value, without index and disk: measures the network alone.")
     var shortCircuitReads = false
 
@@ -37,6 +40,9 @@ struct Serve: ParsableCommand {
 
     @Option(help: "Directory on a memory file system for the index.")
     var indexPath = "/dev/shm"
+
+    @Flag(help: "Serve what is left of a store with damaged segments and no saved index.")
+    var acceptLoss = false
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = Logger.Level.info
@@ -49,9 +55,11 @@ struct Serve: ParsableCommand {
         configuration.aioThreads = aioThreads
         configuration.ioDepthMax = ioDepthMax
         configuration.pinsThreads = pin
+        configuration.busyPollMicroseconds = busyPoll
         configuration.shortCircuitsReads = shortCircuitReads
         configuration.statisticsSeconds = statsInterval
         configuration.indexDirectory = indexPath
+        configuration.acceptsLoss = acceptLoss
         return configuration
     }
 

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 extern const int linux_O_DIRECT, linux_O_CLOEXEC, linux_O_NOFOLLOW;
-extern const int linux_FALLOC_FL_KEEP_SIZE, linux_FALLOC_FL_PUNCH_HOLE, linux_FALLOC_FL_ZERO_RANGE;
-extern const int linux_MAP_NORESERVE, linux_MAP_POPULATE, linux_MADV_HUGEPAGE;
+extern const int linux_FALLOC_FL_KEEP_SIZE, linux_FALLOC_FL_PUNCH_HOLE;
+extern const int linux_MAP_NORESERVE, linux_MADV_HUGEPAGE;
 extern const uint32_t linux_EPOLLIN, linux_EPOLLOUT, linux_EPOLLERR, linux_EPOLLHUP, linux_EPOLLRDHUP, linux_EPOLLET;
 
 // --- epoll. `struct epoll_event` is packed on x86-64 only: kept on this side.
@@ -46,16 +46,16 @@ static inline void linux_prefetch(const void *address) { __builtin_prefetch(addr
 
 // --- threads
 int linux_thread_set_name(const char *name);       // the calling thread; 15 bytes
-int linux_thread_pin(int cpu);                     // the calling thread
+int linux_thread_pin(int number);                  // the calling thread, to the number-th processor it may use
 int linux_thread_set_timer_slack(uint64_t nanoseconds); // the calling thread; at least 1
 int linux_cpu_count(void);                         // that this process may use
-int linux_thread_id(void);
 int64_t linux_thread_cpu_nanoseconds(void);        // CPU time of the calling thread
 
 // --- sockets whose option structures are awkward from Swift
 // Bytes that were sent and that the peer has not acknowledged, or -1.
 int linux_socket_unsent_bytes(int fd);
 int linux_socket_set_int(int fd, int level, int option, int value);
-extern const int linux_IPPROTO_TCP, linux_TCP_NODELAY, linux_SOL_SOCKET, linux_SO_REUSEADDR, linux_SO_SNDBUF, linux_SO_RCVBUF;
+extern const int linux_SOL_SOCKET, linux_SO_REUSEADDR, linux_SO_KEEPALIVE;
+extern const int linux_IPPROTO_TCP, linux_TCP_NODELAY, linux_TCP_KEEPIDLE, linux_TCP_KEEPINTVL;
 
 #endif

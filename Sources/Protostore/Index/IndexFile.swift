@@ -95,7 +95,7 @@ package enum IndexFileError: Error, Equatable, CustomStringConvertible {
         case .system(let error): "saved index: \(error)"
         case .index(let error): "saved index: \(error)"
         case .version: "saved index: of another version"
-        case .mismatch(let found): "saved index: of another state of the store (\(found))"
+        case .mismatch: "saved index: of another store, of a copy of this one, or of another state of it"
         case .damaged(let text): "saved index: damaged: \(text)"
         }
     }

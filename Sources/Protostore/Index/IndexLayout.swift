@@ -33,9 +33,6 @@ enum IndexLayout {
     static let windowBytes = 1 << windowShift
     static let regionPagesMax = windowBytes / pageBytes
 
-    /// A region of the most pages holds this many slots.
-    static let regionSlotsMax = regionPagesMax * pageSlots
-
     static let directoryOffset = windowBytes
     static let directoryBytes = rootCount << depthMax * 8
     static let windowsOffset = directoryOffset + directoryBytes

@@ -12,8 +12,6 @@
 package struct IndexSlot: Hashable, BitwiseCopyable, Sendable {
     package static let tagBits = 25
     package static let locationBits = 33
-    static let tagShift = 39
-    static let locationShift = 6
     static let locationMask: UInt64 = (1 << 33 - 1) << 6
     static let payloadMask: UInt64 = 1 << 39 - 1
 

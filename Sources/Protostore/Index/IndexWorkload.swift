@@ -147,11 +147,9 @@ package struct IndexWorkload: ~Copyable {
     /// Looks up `count` keys chosen at random from a range of numbers.
     /// - Parameter batched: fetch ahead for a batch at a time, or take each as it comes.
     package func lookUp(_ count: Int, in numbers: Range<UInt64>, batched: Bool) -> LookupResult {
-        var random = numbers.lowerBound ^ UInt64(count)
+        var random = SplitMix64(seed: numbers.lowerBound ^ UInt64(count))
         func nextNumber(_: Int) -> UInt64 {
-            random &+= 0x9E37_79B9_7F4A_7C15
-            let mixed = (random ^ (random >> 31)) &* 0xBF58_476D_1CE4_E5B9
-            return numbers.lowerBound + (mixed ^ (mixed >> 29)).multipliedFullWidth(by: UInt64(numbers.count)).high
+            numbers.lowerBound + random.next().multipliedFullWidth(by: UInt64(numbers.count)).high
         }
         var result = LookupResult()
         let start = Clock.monotonicNanoseconds()

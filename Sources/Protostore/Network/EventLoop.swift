@@ -29,6 +29,8 @@ package final class EventLoop: @unchecked Sendable {
     private var frontEnd: FrontEnd?
     private var storage: LoopStorage?
     private let logger: Logger
+    /// How long to look for events before sleeping.
+    private let busyPollNanoseconds: UInt64
 
     /// By shard: nil where the shard is this loop's own.
     private var channelsToShards: [Channel?] = []
@@ -60,13 +62,14 @@ package final class EventLoop: @unchecked Sendable {
 
     init(
         number: Int, name: String, frontEnd: consuming FrontEnd?, storage: consuming LoopStorage?,
-        completions: consuming WakeDescriptor, shardCount: Int, logger: Logger
+        completions: consuming WakeDescriptor, shardCount: Int, busyPollNanoseconds: UInt64, logger: Logger
     ) throws(SystemError) {
         self.number = number
         self.name = name
         self.frontEnd = frontEnd
         self.storage = storage
         self.completions = completions
+        self.busyPollNanoseconds = busyPollNanoseconds
         self.logger = logger
         routes = ShardRoutes(shardCount: shardCount)
         doorbell = try Doorbell()
@@ -130,8 +133,10 @@ package final class EventLoop: @unchecked Sendable {
 
     private func waitForEvents() -> Int {
         do throws(SystemError) {
-            let hasWaited = storage?.blockingWaitWhileSaturated() ?? false
-            guard !hasWaited, !hasWork else { return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0) }
+            if hasWork || storage?.blockingWaitWhileSaturated() ?? false {
+                return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0)
+            }
+            if busyPollNanoseconds > 0, let count = try pollBusily() { return count }
             doorbell.announceSleep()
             defer { doorbell.announceAwake() }
             let timeout: CInt = hasMail ? 0 : (storage?.hasUnsubmitted ?? false) ? 1 : -1
@@ -141,6 +146,19 @@ package final class EventLoop: @unchecked Sendable {
             isStopping = true
             return 0
         }
+    }
+
+    /// Looks for events without sleeping, since waking up takes longer than most
+    /// waits of a loop with little to do.
+    /// - Returns: nil when the time is over and nothing came.
+    private func pollBusily() throws(SystemError) -> Int? {
+        let start = Clock.monotonicNanoseconds()
+        repeat {
+            let count = try epoll.blockingWaitForEvents(timeoutMilliseconds: 0)
+            if count > 0 || hasMail { return count }
+            counters.emptyPolls &+= 1
+        } while Clock.monotonicNanoseconds() &- start < busyPollNanoseconds
+        return nil
     }
 
     private var hasWork: Bool { frontEnd?.hasWork ?? false }
@@ -261,7 +279,7 @@ package final class EventLoop: @unchecked Sendable {
         report.loopCounters = counters
         report.batch = batch
         report.cpuNanoseconds = Thread.currentCPUNanoseconds
-        report.systemCalls = counters.turns &+ counters.wakes
+        report.systemCalls = counters.turns &+ counters.emptyPolls &+ counters.wakes
         frontEnd?.addTo(&report)
         storage?.addTo(&report)
         batch.reset()

@@ -165,13 +165,14 @@ extension FrontEnd {
         }
     }
 
-    /// The connection in line that can go on now. As long as there is one, the loop
-    /// has work: room may have come in the second half of a turn.
+    /// The connection in line that need not wait there any more. As long as there is
+    /// one, the loop has work: room may have come in the second half of a turn.
     var nextInLine: UInt32? {
         if !slotLine.isEmpty, !table.isFull { return slotLine.first }
         guard !memoryLine.isEmpty else { return nil }
         let index = memoryLine.first
-        return obstacle(to: bytesToGoOn(index), for: index) == .no ? index : nil
+        // One that its own budget stops by now leaves the line, or it would stop all behind it.
+        return obstacle(to: bytesToGoOn(index), for: index) == .byMemory ? nil : index
     }
 
     /// Some of its replies went out or came in: a connection that these blocked goes on.

@@ -4,6 +4,8 @@ package struct FrontEndLimits: Sendable {
     package var requestsMax = 16_384
     /// Connections at a time.
     package var connectionsMax = 16_384
+    /// The most that ``connectionsMax`` can be.
+    package static let connectionsLimit = 65_536
     /// What the replies of one connection may occupy, in flight and unsent.
     package var replyBytesPerConnection = 1 << 20
     /// What a connection may always occupy, however full the loop is: one reply
@@ -12,9 +14,11 @@ package struct FrontEndLimits: Sendable {
     /// What the replies of all connections may occupy before everyone is held to
     /// the guarantee.
     package var replyBytesMax = 128 << 20
-    /// Address space for outputs. Buffers are rounded up to powers of two and
-    /// exist twice while they grow.
+    /// Address space for outputs; what is never needed costs no memory.
     package var arenaBytes = 1 << 30
+    /// What outputs can occupy at most: everybody's guarantee, in buffers that are
+    /// rounded up to powers of two and exist twice while they grow.
+    package var arenaBytesNeeded: Int { max(1 << 30, 4 * connectionsMax * replyBytesGuaranteed) }
 
     package init() {}
 }

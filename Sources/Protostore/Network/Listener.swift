@@ -19,16 +19,21 @@ struct Listener: ~Copyable {
 
     var rawDescriptor: CInt { socket.rawValue }
 
+    /// So many at a time, so that those who connect do not keep the caller from everything else.
+    private static let batchMax = 256
+
     enum Outcome {
         case drained
+        /// More may wait.
+        case more
         /// Out of descriptors or memory: with the error that said so.
         case paused(SystemError)
         case failed(SystemError)
     }
 
-    /// Accepts all that wait, and hands each to `body`.
-    mutating func acceptAll(_ body: (consuming FileDescriptor, String) -> Void) -> Outcome {
-        while true {
+    /// Accepts those that wait, up to a bound, and hands each to `body`.
+    mutating func acceptBatch(_ body: (consuming FileDescriptor, String) -> Void) -> Outcome {
+        for _ in 0..<Self.batchMax {
             do throws(SystemError) {
                 let accepted = try Socket.accept(socket.rawValue)
                 let peer = accepted.peer
@@ -46,5 +51,6 @@ struct Listener: ~Copyable {
                 }
             }
         }
+        return .more
     }
 }

@@ -88,6 +88,8 @@ package struct LoopReport: Sendable {
 package struct LoopCounters: BitwiseCopyable, Sendable {
     /// Turns, each with one epoll_wait.
     package var turns: UInt64 = 0
+    /// Looks for events that found none, with busy polling.
+    package var emptyPolls: UInt64 = 0
     /// Wake-ups of other loops.
     package var wakes: UInt64 = 0
 

@@ -35,7 +35,9 @@ struct LoopAssembly {
     /// No front end needs more places than the process may have descriptors.
     private func makeLimits() throws(SystemError) -> FrontEndLimits {
         var limits = FrontEndLimits()
-        limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), 1 << 20)
+        limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), FrontEndLimits.connectionsLimit)
+        // Clients who never read cannot take the memory of the others.
+        limits.arenaBytes = limits.arenaBytesNeeded
         return limits
     }
 
@@ -53,7 +55,8 @@ struct LoopAssembly {
         }
         return try EventLoop(
             number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
-            frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount, logger: logger)
+            frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount,
+            busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, logger: logger)
     }
 
     private func makeStorage(

@@ -61,7 +61,7 @@ public final class Server: @unchecked Sendable {
         collection = ReportCollection(wakeDescriptor: wake.rawValue)
         store = try Store(
             directory: configuration.directory, indexDirectory: configuration.indexDirectory,
-            partitionCount: configuration.shardCount, logger: logger)
+            partitionCount: configuration.shardCount, acceptsLoss: configuration.acceptsLoss, logger: logger)
         statistics = StatisticsReporter(logger: logger)
         do {
             loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
@@ -76,6 +76,11 @@ public final class Server: @unchecked Sendable {
         }
     }
 
+    deinit {
+        // A server that never ran leaves no index in shared memory either.
+        try? store.close()
+    }
+
     /// The port that the server listens on.
     public var port: UInt16 { listener.port }
 
@@ -87,16 +92,33 @@ public final class Server: @unchecked Sendable {
 
     /// Serves until told to stop. A second signal ends the process at once.
     public func blockingRun() throws {
-        let threads = try loops.map { loop in
-            try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }
+        var threads: [Thread] = []
+        do {
+            for loop in loops { threads.append(try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }) }
+            logger.notice("listening on \(listener.host):\(listener.port)")
+            try serve()
+        } catch {
+            // No loop outlives what it works on.
+            end(threads)
+            try? store.close()
+            throw error
         }
-        logger.info("listening on \(listener.host):\(listener.port)")
-        try serve()
         logger.info("stopping: accepting no more connections")
-        stop()
-        for thread in threads { thread.blockingJoin() }
+        stopAccepting()
+        drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
+        end(threads)
+        saveIndex()
         try store.close()
         logger.info("stopped")
+    }
+
+    /// The index is a cache: where it cannot be saved, the next start rebuilds it.
+    private func saveIndex() {
+        do {
+            try store.saveIndexIfRebuilt()
+        } catch {
+            logger.warning("the index was not saved and will be rebuilt at the next start: \(error)")
+        }
     }
 
     private func cpu(of loop: EventLoop) -> Int? {
@@ -154,12 +176,13 @@ public final class Server: @unchecked Sendable {
     }
 
     private func accept() {
-        let outcome = listener.acceptAll { [self] descriptor, peer in
+        let outcome = listener.acceptBatch { [self] descriptor, peer in
             let loop = loops[nextLoop % configuration.tcpThreads]
             nextLoop += 1
             loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
         }
         switch outcome {
+        case .more: break
         case .drained:
             guard hasSaidPaused else { return }
             logger.notice("accepting connections again")
@@ -183,10 +206,13 @@ public final class Server: @unchecked Sendable {
 
     // MARK: Stopping
 
-    private func stop() {
+    private func stopAccepting() {
         try? epoll.remove(listener.rawDescriptor)
-        drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
+    }
+
+    private func end(_ threads: [Thread]) {
         for loop in loops { loop.commands.send(.stop) }
+        for thread in threads { thread.blockingJoin() }
     }
 
     /// Every few milliseconds, has the loops close what is done and asks whether
@@ -206,6 +232,8 @@ public final class Server: @unchecked Sendable {
             guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }
             for position in 0..<count where epoll.event(at: position).data == EventSource.signals.rawValue {
                 logger.notice("a second signal: ending at once")
+                // Else the index would stay in shared memory.
+                try? store.close()
                 _exit(128 + (signals.next() ?? SIGTERM))
             }
             let reports = collection.takeComplete(count: loops.count)

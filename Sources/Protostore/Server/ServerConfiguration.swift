@@ -14,11 +14,16 @@ public struct ServerConfiguration: Sendable {
     public var ioDepthMax = 128
     /// Keep loop i on processor i modulo their number.
     public var pinsThreads = false
+    /// How long a loop looks for events before it sleeps, 0 to 1,000,000. It trades
+    /// processor time for the time that waking up takes.
+    public var busyPollMicroseconds = 0
     /// Answer every read with an empty value, without index and disk: measures
     /// the network alone.
     public var shortCircuitsReads = false
     /// Seconds between statistics lines, 0.1 to 1,000,000; 0 for none.
     public var statisticsSeconds: Double = 10
+    /// Open a store of which it is not known what it has lost; see the error that says so.
+    public var acceptsLoss = false
     /// Where the index is mapped: a directory on a memory file system.
     public var indexDirectory = "/dev/shm"
 
@@ -33,6 +38,9 @@ public struct ServerConfiguration: Sendable {
         if aioThreads < 0 || aioThreads > 64 { return "--num-aio-threads is \(aioThreads); 0 to 64 are possible" }
         if ioDepthMax < 1 { return "--max-io-depth is \(ioDepthMax); at least one read has to be possible" }
         if ioDepthMax > 16_384 { return "--max-io-depth is \(ioDepthMax); at most 16384 are possible" }
+        if !(0...1_000_000).contains(busyPollMicroseconds) {
+            return "--busy-poll is \(busyPollMicroseconds); 0 (off) to 1000000 microseconds are possible"
+        }
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {
             return "--stats-interval is \(statisticsSeconds); 0 (off) or 0.1 to 1000000 seconds are possible"

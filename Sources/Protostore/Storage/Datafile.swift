@@ -41,7 +41,8 @@ package final class Datafile: Sendable {
         try IndexIdentity(superblock, datafile: file)
     }
 
-    /// The valid copy of the highest generation.
+    /// The valid copy of the highest generation. One that this program may not open is
+    /// the newer one, whatever the other says: its writer stopped between the two.
     private static func readSuperblock(
         of file: borrowing FileDescriptor, _ path: String
     ) throws(StoreError) -> Superblock {
@@ -55,7 +56,7 @@ package final class Datafile: Sendable {
                 if error != .notAStore { failure = error }
             }
         }
-        if let best { return best }
+        if failure == .notAStore, let best { return best }
         throw .undecodable(path, failure)
     }
 
@@ -96,6 +97,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case notAStore(String, String)
     case undecodable(String, Superblock.DecodeError)
     case inUse(String)
+    /// Without index, and with so many segments of which it is not known what they held.
+    case lossy(String, segments: Int, of: Int)
     case system(SystemError)
     case index(String)
     /// The path of the index's memory.
@@ -115,6 +118,10 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
                 + "Use the release that wrote it, or a newer one."
         case .inUse(let directory):
             "\(directory) is open in another process; a store has one server at a time."
+        case .lossy(let path, let segments, let count):
+            "\(path): \(segments) of \(count) segments are damaged or cut off, and there is no saved index: which keys "
+                + "they held is not known. Restore the file, or serve the rest with --accept-loss: keys of those "
+                + "segments will be answered as missing."
         case .system(let error): "\(error)"
         case .index(let reason): "the index cannot be set up: \(reason)"
         case .indexInUse(let path):

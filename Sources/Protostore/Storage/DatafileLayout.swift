@@ -26,7 +26,7 @@ package struct DatafileLayout: Equatable, Sendable {
     package static let segmentBytesDefault = 16 << 20
     package static let segmentBytesRange = (1 << 20)...(1 << 30)
     /// Locations in the index have this many bits and count granules.
-    package static let locationBits = 33
+    package static let locationBits = IndexSlot.locationBits
     package static let granuleBytesMin = 64
 
     package let segmentBytes: Int

@@ -89,8 +89,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package mutating func act<Device: BlockDevice & ~Copyable>(on device: inout Device) {
         lookUpArrivals()
         while !waiting.isEmpty, device.pendingCount < device.depthMax, operations.count < operations.capacity {
-            guard start(waiting[0], on: &device) else { break }
-            _ = waiting.popFirst()
+            guard startFirst(on: &device) else { break }
         }
     }
 
@@ -138,19 +137,22 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         return next
     }
 
+    /// Starts the read that waits longest, or gives its candidate up.
     /// - Returns: false when no buffer is free; then nothing has changed.
-    private mutating func start<Device: BlockDevice & ~Copyable>(
-        _ read: WaitingRead, on device: inout Device
-    ) -> Bool {
-        guard let slot = read.slot else { return true }
+    private mutating func startFirst<Device: BlockDevice & ~Copyable>(on device: inout Device) -> Bool {
+        let read = waiting[0]
+        guard let slot = read.slot else { preconditionFailure("a read waits with its candidate") }
         let extent = ReadExtent(of: slot, layout: segments.layout, alignment: device.alignment)
         guard let segment = segments.segment(ofRecordAt: extent.recordOffset) else {
+            // Out first: with its next candidate it waits again, and the queue may be full.
+            _ = waiting.popFirst()
             report(.damagedIndex, at: extent.recordOffset)
             giveUpCandidate(of: read)
             return true
         }
         let byteCount = min(extent.byteCount, segments.end(of: segment) - extent.offset)
         guard let buffer = arena.allocate(byteCount: byteCount) else { return false }
+        _ = waiting.popFirst()
         let token = operations.take(
             ReadOperation(
                 read: read, recordOffset: extent.recordOffset, segment: segment, start: extent.offset,

@@ -5,18 +5,25 @@ import Logging
 ///
 /// The index is a cache of what the datafile says. It is loaded from where
 /// `mk_data` saved it, and rebuilt from the segments' summaries where that file is
-/// missing, damaged or of another store.
+/// missing, damaged or of another store; then it is saved at a clean stop.
 package final class Store: Sendable {
     package typealias Index = HashIndex<SharedIndexMemory>
 
     package let datafile: Datafile
     private let indexStorage: IndexStorage<SharedIndexMemory>
+    private let directory: String
+    /// Whether the index beside the datafile, if there is one, is of no use.
+    private let isIndexUnsaved: Bool
 
     /// Opens `directory`, with the index mapped in a file of `indexDirectory`.
-    /// - Parameter partitionCount: how many shards there will be, 1 to 4,096.
+    /// - Parameters:
+    ///   - partitionCount: how many shards there will be, 1 to 4,096.
+    ///   - acceptsLoss: open the store even where it cannot be told which keys it
+    ///     has lost, so that they will be answered as missing.
     package init(
-        directory: String, indexDirectory: String, partitionCount: Int, logger: Logger
+        directory: String, indexDirectory: String, partitionCount: Int, acceptsLoss: Bool = false, logger: Logger
     ) throws {
+        self.directory = directory
         datafile = try Datafile(directory: directory)
         let superblock = datafile.superblock
         for segment in datafile.damagedSegments {
@@ -26,8 +33,11 @@ package final class Store: Sendable {
         do {
             if let saved = try Self.loadIndex(datafile, directory, memoryPath, partitionCount, logger) {
                 indexStorage = saved
+                isIndexUnsaved = false
             } else {
-                indexStorage = try Self.rebuildIndex(datafile, memoryPath, partitionCount, logger)
+                isIndexUnsaved = true
+                indexStorage = try Self.rebuildIndex(
+                    datafile, memoryPath, partitionCount, acceptsLoss: acceptsLoss, logger)
             }
         } catch StoreError.indexInUse(let path) {
             throw StoreError.indexInUse(path)
@@ -41,6 +51,13 @@ package final class Store: Sendable {
     /// Hands the index of a shard to the thread that will use it. Once per shard.
     package func takeIndex(ofShard shard: Int) throws(IndexError) -> Index {
         try indexStorage.takePartition(shard)
+    }
+
+    /// Saves a rebuilt index beside the datafile, for the next start. No loop may
+    /// use it any more.
+    package func saveIndexIfRebuilt() throws {
+        guard isIndexUnsaved else { return }
+        try indexStorage.save(to: directory, identity: datafile.indexIdentity())
     }
 
     /// Gives the shared memory back. The store must not be used any more.
@@ -70,7 +87,7 @@ package final class Store: Sendable {
     }
 
     private static func rebuildIndex(
-        _ datafile: Datafile, _ memoryPath: String, _ partitionCount: Int, _ logger: Logger
+        _ datafile: Datafile, _ memoryPath: String, _ partitionCount: Int, acceptsLoss: Bool, _ logger: Logger
     ) throws -> IndexStorage<SharedIndexMemory> {
         let start = Clock.monotonicNanoseconds()
         let memory = try openMemory(memoryPath)
@@ -84,7 +101,11 @@ package final class Store: Sendable {
         var rebuild = IndexRebuild(datafile)
         try rebuild.blockingRun { group throws(IndexError) in try partitions.insert(group) }
         for segment in rebuild.damagedSegments {
-            logger.error("the summary of segment \(segment) is damaged: its records are not in the index")
+            logger.error("the summary of segment \(segment) is damaged: its keys are not in the index")
+        }
+        if !rebuild.damagedSegments.isEmpty, !acceptsLoss {
+            throw StoreError.lossy(
+                datafile.path, segments: rebuild.damagedSegments.count, of: datafile.segments.count)
         }
         logger.info("rebuilt the index of \(rebuild.keyCount) keys in \(milliseconds(since: start)) ms")
         return storage

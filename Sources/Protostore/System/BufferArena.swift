@@ -28,14 +28,13 @@ package struct BufferArena: ~Copyable {
     package init(byteCount: Int) throws(SystemError) {
         var units = 1
         while units * Self.unitBytes < byteCount { units *= 2 }
-        mapping = try MemoryMapping(anonymous: units * Self.unitBytes, hugePages: true)
+        mapping = try MemoryMapping(reserving: units * Self.unitBytes, hugePages: true)
         orders = units.trailingZeroBitCount + 1
         states = .allocate(capacity: units)
         states.initialize(repeating: Self.insideMark, count: units)
+        // Links are written before they are read: pages of them come as needed.
         next = .allocate(capacity: units)
-        next.initialize(repeating: Self.none, count: units)
         previous = .allocate(capacity: units)
-        previous.initialize(repeating: Self.none, count: units)
         heads = .allocate(capacity: orders)
         heads.initialize(repeating: Self.none, count: orders)
         pushFree(unit: 0, order: orders - 1)

@@ -20,10 +20,11 @@ package struct MemoryMapping: ~Copyable, @unchecked Sendable {
 
     /// Private zeroed memory of which only the pages that are touched count:
     /// a range to grow into.
-    package init(reserving byteCount: Int) throws(SystemError) {
+    package init(reserving byteCount: Int, hugePages: Bool = false) throws(SystemError) {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | linux_MAP_NORESERVE
         let base = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
         guard let base, base != MAP_FAILED else { throw .last("mmap") }
+        if hugePages { _ = madvise(base, byteCount, linux_MADV_HUGEPAGE) }
         self.base = base
         self.byteCount = byteCount
     }

@@ -29,6 +29,7 @@ package enum Socket {
         return try withFirstAddress(host: host, port: port, passive: true) { (address) throws(SystemError) in
             let listener = try make(address, subject)
             _ = linux_socket_set_int(listener.rawValue, linux_SOL_SOCKET, linux_SO_REUSEADDR, 1)
+            prepareForAccepting(listener.rawValue)
             guard bind(listener.rawValue, address.ai_addr, address.ai_addrlen) == 0 else {
                 throw .last("bind", on: subject)
             }
@@ -72,7 +73,8 @@ package enum Socket {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, String(port), &hints, &list)
         guard code == 0, let first = list else {
-            throw SystemError("getaddrinfo", code: code == EAI_SYSTEM ? errno : EADDRNOTAVAIL, on: host)
+            if code == EAI_SYSTEM { throw .last("getaddrinfo", on: host) }
+            throw SystemError("getaddrinfo", code: code, on: host, text: String(cString: gai_strerror(code)))
         }
         defer { freeaddrinfo(list) }
         return try body(first.pointee)
@@ -89,7 +91,6 @@ package enum Socket {
                 return descriptor >= 0 ? String(cString: buffer.baseAddress!) : ""
             }
             if descriptor >= 0 {
-                setNoDelay(descriptor)
                 return Accepted(descriptor: FileDescriptor(owning: descriptor), peer: "\(host):\(port)")
             }
             // A connection that died while it waited is no reason to stop accepting.
@@ -131,6 +132,19 @@ package enum Socket {
         case .disconnected: return .closed
         case .exhausted, .report: return .failed(errno)
         }
+    }
+
+    /// How long a connection is silent before the kernel asks whether its peer is still there.
+    private static let keepAliveSeconds: CInt = 300
+
+    /// Sets what accepted connections inherit: to send at once, and to notice a
+    /// peer whose machine or network is gone, which never says so. Some ten
+    /// minutes of silence then end the connection.
+    private static func prepareForAccepting(_ listener: CInt) {
+        setNoDelay(listener)
+        _ = linux_socket_set_int(listener, linux_SOL_SOCKET, linux_SO_KEEPALIVE, 1)
+        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPIDLE, keepAliveSeconds)
+        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPINTVL, keepAliveSeconds / 10)
     }
 
     private static func setNoDelay(_ descriptor: CInt) {

@@ -12,10 +12,14 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// What it was called on: a path, an address, or empty.
     package let subject: String
 
-    package init(_ call: StaticString, code: CInt, on subject: String = "") {
+    /// What the code means, where it is not one of `errno`'s.
+    private let text: String?
+
+    package init(_ call: StaticString, code: CInt, on subject: String = "", text: String? = nil) {
         self.call = call
         self.code = code
         self.subject = subject
+        self.text = text
     }
 
     /// The error that the last call of this thread left in `errno`.
@@ -40,7 +44,7 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     }
 
     package var description: String {
-        let text = String(cString: strerror(code))
+        let text = text ?? String(cString: strerror(code))
         return subject.isEmpty ? "\(call): \(text)" : "\(subject): \(call): \(text)"
     }
 }

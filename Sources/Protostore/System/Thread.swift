@@ -20,7 +20,8 @@ package final class Thread: Sendable {
     /// Starts the thread.
     /// - Parameters:
     ///   - name: as `top -H` and `perf` show it; the first 15 bytes count.
-    ///   - cpu: the processor to stay on, or nil to let the kernel choose.
+    ///   - cpu: which of the processors that this process may use to stay on, from 0
+    ///     up to ``processorCount``, or nil to let the kernel choose.
     package init(name: String, cpu: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let start = Unmanaged.passRetained(Start(name: name, cpu: cpu, body: body))
         var handle = pthread_t()
@@ -47,9 +48,6 @@ package final class Thread: Sendable {
 
     /// The number of processors that this process may run on.
     package static var processorCount: Int { Int(linux_cpu_count()) }
-
-    /// The kernel's number of the calling thread.
-    package static var currentID: CInt { linux_thread_id() }
 
     /// CPU time in nanoseconds that the calling thread has used.
     package static var currentCPUNanoseconds: UInt64 { UInt64(linux_thread_cpu_nanoseconds()) }

@@ -118,6 +118,42 @@ import Testing
         #expect(harness.blocked(second) == .no)
     }
 
+    /// The first in line comes to need more than its own budget while it waits there.
+    @Test func oneThatItsOwnBudgetStopsDoesNotStopTheLine() throws {
+        let harness = try FrontEndHarness {
+            $0.replyBytesPerConnection = 100 << 10
+            $0.replyBytesGuaranteed = 16 << 10
+            $0.replyBytesMax = 128 << 10
+        }
+        let clients = try (0..<3).map { _ in try harness.connect() }
+        let (holder, first, second) = (clients[0], clients[1], clients[2])
+        for (client, count) in [(holder, 8), (first, 20), (second, 20)] {
+            harness.ask(client, count: count)
+            harness.note(client, .readable)
+            harness.turn { _ in nil }
+        }
+        #expect(harness.blocked(first) == .byMemory && harness.blocked(second) == .byMemory)
+        func pendingCount(_ client: Int) -> Int { harness.pending.count { $0.key.load(as: UInt8.self) == UInt8(client) } }
+        #expect(pendingCount(second) == 2)
+        var isAnswered = false
+        harness.answerPending { request in
+            guard !isAnswered, request.key.load(as: UInt8.self) == UInt8(first) else { return nil }
+            isAnswered = true
+            return 60_000
+        }
+        // Memory comes back: it is for the second, since the first may not have more.
+        harness.answerPending { $0.key.load(as: UInt8.self) == UInt8(holder) ? 100 : nil }
+        #expect(harness.runUntilAsleep { _ in nil })
+        #expect(harness.blocked(first) == .byBudget)
+        #expect(pendingCount(second) > 2)
+        for _ in 0..<200 {
+            harness.answerPending { $0.key.load(as: UInt8.self) == UInt8(first) ? 60_000 : 100 }
+            #expect(harness.runUntilAsleep { _ in nil })
+            for client in clients where harness.receive(client) > 0 { harness.note(client, .writable) }
+        }
+        #expect(harness.holdsNothing)
+    }
+
     @Test func aClientThatNeverReadsIsBoundedInShortCircuitsToo() throws {
         let harness = try FrontEndHarness(shortCircuitsReads: true) { $0.replyBytesPerConnection = 64 << 10 }
         let client = try harness.connect()

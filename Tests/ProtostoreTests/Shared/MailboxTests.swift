@@ -3,7 +3,7 @@ import Testing
 
 @testable import Protostore
 
-@Suite(.timeLimit(.minutes(3))) struct MailboxTests {
+@Suite(.noHang) struct MailboxTests {
     @Test func messagesAreSeenWhenTheyArePublishedAndInOrder() {
         let mailbox = Mailbox<Int>(capacity: 5)
         var received: [Int] = []

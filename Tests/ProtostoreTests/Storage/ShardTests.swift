@@ -170,6 +170,36 @@ import Testing
         #expect(ask(store, [key], allowanceBytes: byteCount) == [expected(store, number)])
     }
 
+    /// As many requests as there may be, all for a key whose slots point to nowhere.
+    @Test func anIndexThatPointsToNowhereIsSaidSo() throws {
+        let hash: UInt64 = 0x1234_5678_9ABC_DEF0
+        var index = try IndexStorage(PrivateIndexMemory(windowCount: 64), partitionCount: 1).takePartition(0)
+        let limit = IndexSlot.locationLimit
+        for location in [1, limit / 2, limit - 1] {
+            try index.insert(hash, IndexSlot(location: location, sizeClass: SizeClass(truncating: 31)))
+        }
+        let requestsMax = 4
+        var disk = SimulatedDisk(byteCount: 8192, depthMax: 2, seed: 1)
+        var shard = try Shard(
+            number: 0, segments: SegmentTable(layout: SimulatedStore.layout, count: 8), index: index,
+            requestsMax: requestsMax, depthMax: 2, bufferBytes: 64 << 20)
+        let key = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 8)
+        defer { key.deallocate() }
+        for ticket in 0..<requestsMax {
+            shard.receive(
+                ReadRequest(
+                    hash: hash, key: UnsafeRawBufferPointer(key), client: 0, ticket: UInt32(ticket),
+                    allowanceBytes: .max))
+        }
+        shard.act(on: &disk)
+        var statuses: [ReadReply.Status] = []
+        while let reply = shard.nextReply() { statuses.append(reply.status) }
+        #expect(statuses == Array(repeating: .unreadable, count: requestsMax))
+        #expect(shard.isIdle && disk.pendingCount == 0)
+        #expect(shard.counters.damagedRecords == UInt64(3 * requestsMax))
+        #expect(shard.nextIncident()?.kind == .damagedIndex)
+    }
+
     @Test func neverMoreReadsAtTheDiskThanItsDepth() throws {
         // The simulated disk traps on one too many.
         let store = try SimulatedStore(keyCount: 300, seed: 18, depthMax: 2)

@@ -1,0 +1,1 @@
+"""Measurements of Protostore's release programs; see README.md."""
