@@ -79,6 +79,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package var waitingCount: Int { waiting.count }
     package var isIdle: Bool { arrivals.isEmpty && waiting.isEmpty && operations.count == 0 }
     package var keyCount: Int { index.count }
+    /// Memory of reads under way and of replies that have not been released.
+    package var bufferBytesInUse: Int { arena.allocatedBytes }
 
     // MARK: Acting
 

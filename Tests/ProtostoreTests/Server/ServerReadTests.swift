@@ -66,6 +66,19 @@ import Testing
         }
     }
 
+    /// Far more replies than a shard has buffers for, one after the other.
+    @Test(arguments: [0, 1])
+    func buffersComeBackFromEveryReply(aioThreads: Int) throws {
+        let server = try TestServer(valueBytes: 65_500...65_500, configure: { $0.aioThreads = aioThreads })
+        let client = try server.connect()
+        // 128 KiB each out of 256 MiB.
+        let requests = [UInt8]((0..<50).flatMap { TestClient.request(server.key($0), id: UInt32($0)) })
+        for _ in 0..<50 {
+            client.send(requests)
+            try #require(client.receive(50 * 65_506).count == 50 * 65_506)
+        }
+    }
+
     /// The first requests take the whole reply budget with the least that one can set
     /// aside, and all of them turn out to need more.
     @Test(arguments: [0, 1])

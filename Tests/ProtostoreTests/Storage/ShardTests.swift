@@ -38,6 +38,7 @@ import Testing
                 if let buffer = reply.buffer { store.shard.release(buffer) }
             }
         }
+        #expect(store.shard.bufferBytesInUse == 0)
         return answers
     }
 
