@@ -9,8 +9,8 @@ final class Channel: Sendable {
     /// The loop of the front end, and that of the shard.
     let frontEndLoop: Int
     let shardLoop: Int
-    let requests: Mailbox<ReadRequest>
-    let replies: Mailbox<ReadReply>
+    let requests: Mailbox<ShardRequest>
+    let replies: Mailbox<ShardReply>
     let releases: Mailbox<BufferRelease>
 
     /// Sendable because the sender forgets the address when it sends it.

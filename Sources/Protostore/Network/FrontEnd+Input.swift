@@ -223,7 +223,7 @@ extension FrontEnd {
     private mutating func send(_ ticket: UInt32) {
         let slot = table.slot(ticket)
         requests.append(
-            ReadRequest(
+            ShardRequest(
                 hash: slot.pointee.hash, key: UnsafeRawBufferPointer(table.key(of: ticket)), client: number,
                 ticket: ticket, allowanceBytes: slot.pointee.allowanceBytes))
     }

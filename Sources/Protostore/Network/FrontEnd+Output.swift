@@ -1,7 +1,7 @@
 /// From replies to bytes.
 extension FrontEnd {
     /// Takes a shard's reply. Its buffer can go back to the shard afterwards.
-    mutating func complete(_ reply: ReadReply) {
+    mutating func complete(_ reply: ShardReply) {
         let slot = table.slot(reply.ticket)
         let id = slot.pointee.connection
         guard connections.find(id) != nil else {
@@ -17,7 +17,7 @@ extension FrontEnd {
             finish(reply.ticket, of: id.index, body: UnsafeRawBufferPointer(start: nil, count: 0))
         case .needsAllowance:
             enlarge(reply.ticket, to: Int(reply.extentBytes), of: id.index)
-        case .unreadable:
+        case .done, .conditionFailed, .refused, .unreadable:
             counters.unreadable &+= 1
             settle(reply.ticket, of: id.index)
             closeForCause(id.index, "the record it asked for cannot be read")

@@ -29,7 +29,7 @@ struct FrontEnd: ~Copyable {
     let logger: Logger
 
     /// For the loop to route; emptied each turn.
-    var requests: Ring<ReadRequest>
+    var requests: Ring<ShardRequest>
     var table: RequestTable
     var connections: ConnectionSlab
     var arena: BufferArena

@@ -7,6 +7,8 @@ package final class Datafile: Sendable {
     package let file: FileDescriptor
     package let superblock: Superblock
     package let segments: SegmentTable
+    /// Segments that the store has, damaged and missing ones included.
+    package var segmentCount: Int { Int(superblock.segmentCount) }
     /// Segments whose header could not be read or is damaged: nothing in them can
     /// be verified, so nothing in them is served.
     package let damagedSegments: [Int]
@@ -74,11 +76,12 @@ package final class Datafile: Sendable {
     ) throws(SystemError) -> (SegmentTable, [Int]) {
         let layout = superblock.layout
         let present = layout.segmentCount(byteCount: try file.byteCount())
-        let table = SegmentTable(layout: layout, count: Int(clamping: superblock.segmentCount))
-        var damaged = Array(min(present, table.count)..<table.count)
+        let table = try SegmentTable(layout: layout)
+        let segmentCount = Int(clamping: superblock.segmentCount)
+        var damaged = Array(min(present, segmentCount)..<segmentCount)
         var reader = try BatchReader(file: file, bufferBytes: DatafileLayout.blockBytes, depth: 128)
         try reader.blockingRead(
-            count: min(present, table.count),
+            count: min(present, segmentCount),
             range: { layout.segmentOffset($0)..<(layout.segmentOffset($0) + DatafileLayout.blockBytes) }
         ) { segment, block in
             let header = block.flatMap { SegmentHeader($0, segmentOffset: layout.segmentOffset(segment)) }

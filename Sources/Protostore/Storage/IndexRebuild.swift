@@ -74,7 +74,7 @@ struct IndexRebuild: ~Copyable {
         var footers: [SegmentFooter] = []
         var damaged: [Int] = []
         try read(
-            count: segments.count, bufferBytes: DatafileLayout.blockBytes, depth: 128,
+            count: datafile.segmentCount, bufferBytes: DatafileLayout.blockBytes, depth: 128,
             range: { segment in
                 let end = layout.segmentOffset(segment) + layout.segmentBytes
                 return (end - DatafileLayout.blockBytes)..<end

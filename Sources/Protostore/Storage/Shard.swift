@@ -29,10 +29,10 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     private var index: HashIndex<Memory>
     private var arena: BufferArena
 
-    private var arrivals: Ring<ReadRequest>
+    private var arrivals: Ring<ShardRequest>
     private var waiting: Ring<WaitingRead>
     private var operations: OperationTable
-    private var replies: Ring<ReadReply>
+    private var replies: Ring<ShardReply>
     private var incidents = Ring<ShardIncident>(capacity: 64)
     package private(set) var counters = ShardCounters()
 
@@ -60,7 +60,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
 
     /// Takes a request; `act` looks it up.
     @inline(__always)
-    package mutating func receive(_ request: ReadRequest) {
+    package mutating func receive(_ request: ShardRequest) {
         arrivals.append(request)
     }
 
@@ -72,7 +72,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
 
     // MARK: Output
 
-    package mutating func nextReply() -> ReadReply? { replies.popFirst() }
+    package mutating func nextReply() -> ShardReply? { replies.popFirst() }
     package mutating func nextIncident() -> ShardIncident? { incidents.popFirst() }
 
     /// Requests that wait for their turn at the device.
@@ -112,12 +112,12 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         var read = read
         guard let slot = nextCandidate(of: read) else {
             counters.misses &+= read.sawUnreadable ? 0 : 1
-            replies.append(ReadReply(read.sawUnreadable ? .unreadable : .missing, to: read.request))
+            replies.append(ShardReply(read.sawUnreadable ? .unreadable : .missing, to: read.request))
             return
         }
         read.slot = slot
         if slot.sizeClass.byteCount > Int(read.request.allowanceBytes) {
-            var reply = ReadReply(.needsAllowance, to: read.request)
+            var reply = ShardReply(.needsAllowance, to: read.request)
             reply.extentBytes = UInt32(slot.sizeClass.byteCount)
             replies.append(reply)
         } else {
@@ -225,7 +225,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         }
         counters.hits &+= 1
         operations.giveBack(token)
-        var reply = ReadReply(.found, to: operation.read.request)
+        var reply = ShardReply(.found, to: operation.read.request)
         reply.value = value.baseAddress
         reply.valueBytes = UInt32(value.count)
         reply.extentBytes = UInt32(operation.read.slot?.sizeClass.byteCount ?? 0)

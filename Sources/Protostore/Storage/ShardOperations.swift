@@ -1,12 +1,12 @@
 /// A request whose candidate is known and waits for the device.
 struct WaitingRead: BitwiseCopyable {
-    var request: ReadRequest
+    var request: ShardRequest
     /// The candidate to read, or the one that was tried last.
     var slot: IndexSlot?
     /// A candidate could not be read: then "missing" would not be true.
     var sawUnreadable = false
 
-    init(_ request: ReadRequest) {
+    init(_ request: ShardRequest) {
         self.request = request
     }
 }

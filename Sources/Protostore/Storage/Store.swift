@@ -105,7 +105,7 @@ package final class Store: Sendable {
         }
         if !rebuild.damagedSegments.isEmpty, !acceptsLoss {
             throw StoreError.lossy(
-                datafile.path, segments: rebuild.damagedSegments.count, of: datafile.segments.count)
+                datafile.path, segments: rebuild.damagedSegments.count, of: datafile.segmentCount)
         }
         logger.info("rebuilt the index of \(rebuild.keyCount) keys in \(milliseconds(since: start)) ms")
         return storage

@@ -12,7 +12,7 @@ import Testing
         let channel = Channel(frontEndLoop: 0, shardLoop: 1, requestsMax: 1)
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
         defer { buffer.deallocate() }
-        let request = ReadRequest(
+        let request = ShardRequest(
             hash: 0, key: UnsafeRawBufferPointer(start: buffer, count: 16), client: 0, ticket: 0, allowanceBytes: 0)
         let shard = try Protostore.Thread(name: "shard") {
             var answered = 0
@@ -20,7 +20,7 @@ import Testing
                 var count = 0
                 channel.requests.receive { _ in count += 1 }
                 channel.releases.receive { _ in }
-                for _ in 0..<count { channel.replies.send(ReadReply(.missing, to: request)) }
+                for _ in 0..<count { channel.replies.send(ShardReply(.missing, to: request)) }
                 answered += count
                 _ = channel.publish(from: 1)
             }

@@ -13,7 +13,7 @@ final class FrontEndHarness {
     private var clients: [CInt] = []
     private var ids: [ConnectionID] = []
     /// Requests that the shard has and has not answered.
-    private(set) var pending: [ReadRequest] = []
+    private(set) var pending: [ShardRequest] = []
     private let value: UnsafeMutableRawBufferPointer
 
     init(shortCircuitsReads: Bool = false, _ change: (inout FrontEndLimits) -> Void) throws {
@@ -84,7 +84,7 @@ final class FrontEndHarness {
 
     /// One turn; `answer` gets each request that the shard takes in it and says how
     /// many bytes the value has, or nil to keep the request for `answerPending`.
-    func turn(_ answer: (ReadRequest) -> Int?) {
+    func turn(_ answer: (ShardRequest) -> Int?) {
         frontEnd.nowNanoseconds = Clock.monotonicNanoseconds()
         frontEnd.serve()
         while let request = frontEnd.requests.popFirst() {
@@ -94,7 +94,7 @@ final class FrontEndHarness {
     }
 
     /// Answers what the shard has kept, before the next turn.
-    func answerPending(_ byteCount: (ReadRequest) -> Int?) {
+    func answerPending(_ byteCount: (ShardRequest) -> Int?) {
         let requests = pending
         pending = []
         for request in requests {
@@ -102,10 +102,10 @@ final class FrontEndHarness {
         }
     }
 
-    private func reply(_ request: ReadRequest, _ byteCount: Int) {
-        guard byteCount > 0 else { return frontEnd.complete(ReadReply(.missing, to: request)) }
+    private func reply(_ request: ShardRequest, _ byteCount: Int) {
+        guard byteCount > 0 else { return frontEnd.complete(ShardReply(.missing, to: request)) }
         let extentBytes = SizeClass(covering: byteCount + Record.headerBytes + 16)!.byteCount
-        var reply = ReadReply(extentBytes > Int(request.allowanceBytes) ? .needsAllowance : .found, to: request)
+        var reply = ShardReply(extentBytes > Int(request.allowanceBytes) ? .needsAllowance : .found, to: request)
         reply.extentBytes = UInt32(extentBytes)
         if reply.status == .found {
             reply.value = UnsafeRawPointer(value.baseAddress!)
@@ -116,7 +116,7 @@ final class FrontEndHarness {
 
     /// Turns for as long as the loop would not go to sleep, `limit` at most.
     /// - Returns: whether it has gone to sleep.
-    func runUntilAsleep(limit: Int = 10_000, _ answer: (ReadRequest) -> Int?) -> Bool {
+    func runUntilAsleep(limit: Int = 10_000, _ answer: (ShardRequest) -> Int?) -> Bool {
         turn(answer)
         for _ in 0..<limit {
             guard frontEnd.hasWork else { return true }

@@ -195,7 +195,7 @@ import Testing
         var gone = Set<Int>()
         // Of one size per client, so that what it gets can be counted.
         let sizes = clients.map { _ in Bool.random(using: &random) ? Int.random(in: 0...65_000, using: &random) : 0 }
-        func size(_ request: ReadRequest) -> Int { sizes[Int(request.key.load(as: UInt8.self))] }
+        func size(_ request: ShardRequest) -> Int { sizes[Int(request.key.load(as: UInt8.self))] }
         for _ in 0..<400 {
             let client = clients.randomElement(using: &random)!
             switch Int.random(in: 0..<12, using: &random) {
@@ -267,11 +267,11 @@ import Testing
         harness.turn { _ in nil }
         #expect(harness.chargedBytes > 0)
         let requests = harness.pending
-        harness.frontEnd.complete(ReadReply(.unreadable, to: requests[0]))
+        harness.frontEnd.complete(ShardReply(.unreadable, to: requests[0]))
         #expect(!harness.isOpen(client))
         // The rest comes back for nobody, even in a place that has a new user.
         let next = try harness.connect()
-        for request in requests.dropFirst() { harness.frontEnd.complete(ReadReply(.missing, to: request)) }
+        for request in requests.dropFirst() { harness.frontEnd.complete(ShardReply(.missing, to: request)) }
         #expect(harness.runUntilAsleep { _ in nil })
         #expect(harness.receive(next) == 0)
         #expect(harness.holdsNothing)
@@ -288,9 +288,9 @@ import Testing
         harness.answerPending { $0.ticket == requests[0].ticket ? nil : 60_000 }
         harness.turn { _ in nil }
         #expect(harness.requestsInFlight == 4)
-        harness.frontEnd.complete(ReadReply(.unreadable, to: requests[0]))
+        harness.frontEnd.complete(ShardReply(.unreadable, to: requests[0]))
         for request in harness.pending where request.ticket != requests[0].ticket {
-            harness.frontEnd.complete(ReadReply(.missing, to: request))
+            harness.frontEnd.complete(ShardReply(.missing, to: request))
         }
         #expect(harness.holdsNothing)
     }

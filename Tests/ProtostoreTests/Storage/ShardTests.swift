@@ -24,7 +24,7 @@ import Testing
             place.copyBytes(from: key)
             let keyHash = KeyHash(UnsafeRawBufferPointer(place), namespace: 0, seed: SimulatedStore.hashSeed)
             store.shard.receive(
-                ReadRequest(
+                ShardRequest(
                     hash: hash(ticket, keyHash), key: UnsafeRawBufferPointer(place), client: 0,
                     ticket: UInt32(ticket), allowanceBytes: UInt32(allowanceBytes)))
         }
@@ -42,7 +42,7 @@ import Testing
         return answers
     }
 
-    private func answer(_ reply: ReadReply, key: [UInt8]) -> Answer {
+    private func answer(_ reply: ShardReply, key: [UInt8]) -> Answer {
         switch reply.status {
         case .missing: return .missing
         case .unreadable: return .unreadable
@@ -181,18 +181,18 @@ import Testing
         let requestsMax = 4
         var disk = SimulatedDisk(byteCount: 8192, depthMax: 2, seed: 1)
         var shard = try Shard(
-            number: 0, segments: SegmentTable(layout: SimulatedStore.layout, count: 8), index: index,
+            number: 0, segments: try SegmentTable(layout: SimulatedStore.layout), index: index,
             requestsMax: requestsMax, depthMax: 2, bufferBytes: 64 << 20)
         let key = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 8)
         defer { key.deallocate() }
         for ticket in 0..<requestsMax {
             shard.receive(
-                ReadRequest(
+                ShardRequest(
                     hash: hash, key: UnsafeRawBufferPointer(key), client: 0, ticket: UInt32(ticket),
                     allowanceBytes: .max))
         }
         shard.act(on: &disk)
-        var statuses: [ReadReply.Status] = []
+        var statuses: [ShardReply.Status] = []
         while let reply = shard.nextReply() { statuses.append(reply.status) }
         #expect(statuses == Array(repeating: .unreadable, count: requestsMax))
         #expect(shard.isIdle && disk.pendingCount == 0)

@@ -21,7 +21,7 @@ final class SimulatedStore {
         hash: (Int, KeyHash) -> UInt64 = { _, hash in hash.index }
     ) throws {
         var random = SplitMix64(seed: seed)
-        let table = SegmentTable(layout: Self.layout, count: Self.segmentCount)
+        let table = try SegmentTable(layout: Self.layout)
         let disk = SimulatedDisk(
             byteCount: Self.layout.segmentOffset(Self.segmentCount), depthMax: depthMax, seed: seed)
         var index = try IndexStorage(PrivateIndexMemory(windowCount: 8192), partitionCount: 1).takePartition(0)

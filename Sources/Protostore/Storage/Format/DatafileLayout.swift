@@ -11,7 +11,8 @@
 ///
 /// ```
 /// block 0           header: whose log, which use (SegmentHeader)
-/// block 1 ...       records, each at a multiple of the granule
+/// block 1 ...       records, each at a multiple of the granule; in a log's segments as parts of
+///                   commits, which are whole blocks (CommitHeader)
 /// ... last - 1      summary: one entry per record, in order (SummaryEntry)
 /// last block        footer: where the two parts end, and their checksum (SegmentFooter)
 /// ```
@@ -24,7 +25,8 @@ package struct DatafileLayout: Equatable, Sendable {
     package static let superblockOffsets = [0, 512 << 10]
     package static let firstSegmentOffset = 1 << 20
     package static let segmentBytesDefault = 16 << 20
-    package static let segmentBytesRange = (1 << 20)...(1 << 30)
+    /// The small ones are for tests.
+    package static let segmentBytesRange = (64 << 10)...(1 << 30)
     /// Locations in the index have this many bits and count granules.
     package static let locationBits = IndexSlot.locationBits
     package static let granuleBytesMin = 64
@@ -33,7 +35,7 @@ package struct DatafileLayout: Equatable, Sendable {
     package let granuleBytes: Int
 
     /// - Returns: nil where the sizes are none that this version can have:
-    ///   powers of two, segments of 1 MiB to 1 GiB, granules of 64 to 4,096 bytes.
+    ///   powers of two, segments of 64 KiB to 1 GiB, granules of 64 to 4,096 bytes.
     package init?(segmentBytes: Int, granuleBytes: Int) {
         guard Self.segmentBytesRange.contains(segmentBytes), segmentBytes & (segmentBytes - 1) == 0,
             (Self.granuleBytesMin...Self.blockBytes).contains(granuleBytes), granuleBytes & (granuleBytes - 1) == 0

@@ -3,7 +3,7 @@
 /// ``index`` places the key (shard, region, tag); all 128 bits stand in segment
 /// summaries, where equal bits are taken for the same key. The seed is random,
 /// so nobody outside can construct keys that collide.
-package struct KeyHash: Equatable, Sendable {
+package struct KeyHash: Hashable, BitwiseCopyable, Sendable {
     package let high: UInt64
     package let low: UInt64
 

@@ -37,12 +37,12 @@ package enum Record {
     /// What a reader of this version understands of byte 53.
     static let featuresUnderstood: UInt8 = 0
 
-    package enum Kind: UInt8, Sendable {
+    package enum Kind: UInt8, BitwiseCopyable, Sendable {
         case put = 1
         case delete = 2
     }
 
-    package struct Flags: OptionSet, Sendable {
+    package struct Flags: OptionSet, BitwiseCopyable, Sendable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 

@@ -1,27 +1,40 @@
 /// The blocks that frame a segment's records. See ``DatafileLayout`` for the picture.
 
-/// A segment's first block, written when the segment is taken into use.
+/// The first sector of a segment's first block, written when the segment is
+/// taken into use. Disks write a sector as a whole or not at all, so that a
+/// power cut leaves the header before or this one. Zeros: the segment was never used.
 ///
 /// ```
 /// offset size  field (little-endian)
 ///    0     8   magic "PSSEGHDR"
 ///    8     8   segment number
-///   16     8   use: never repeated in the life of the store
+///   16     8   use: open counter << 32 | number, never repeated in the life of the store
 ///   24    16   store id
 ///   40     4   log: the shard whose commits these are
-///   44     4   0
+///   44     4   content: 1 bulk, 2 commits
 ///   48     8   use of the segment before this one in the same log; 0 = none
 ///   56     8   opened at, milliseconds since 1970
-///   64  4024   zeros
-/// 4088     8   XXH3-64 of the rest, seeded with the segment's offset in the file
+///   64   440   zeros
+///  504     8   XXH3-64 of the rest, seeded with the segment's offset in the file
+///  512  3584   zeros
 /// ```
 package struct SegmentHeader: Equatable, Sendable {
+    /// The bytes that count: one sector.
+    package static let byteCount = ReadExtent.sectorBytes
     private static let magic: UInt64 = 0x5244_4847_4553_5350  // "PSSEGHDR"
+
+    package enum Content: UInt32, Sendable {
+        /// Records behind each other, written in one piece together with their summary.
+        case bulk = 1
+        /// Commits of a log.
+        case commits = 2
+    }
 
     package var segment: UInt64
     package var use: UInt64
     package var storeID: StoreID
     package var log: UInt32 = 0
+    package var content = Content.bulk
     package var previousUse: UInt64 = 0
     package var openedMilliseconds: UInt64
 
@@ -40,19 +53,24 @@ package struct SegmentHeader: Equatable, Sendable {
         block.put(use, at: 16)
         storeID.store(into: block, at: 24)
         block.put(log, at: 40)
+        block.put(content.rawValue, at: 44)
         block.put(previousUse, at: 48)
         block.put(openedMilliseconds, at: 56)
-        block.sealWithChecksum(seed: UInt64(segmentOffset))
+        UnsafeMutableRawBufferPointer(rebasing: block[..<Self.byteCount]).sealWithChecksum(seed: UInt64(segmentOffset))
     }
 
+    /// - Parameter block: the sector, or more from it on.
     package init?(_ block: UnsafeRawBufferPointer, segmentOffset: Int) {
-        guard block.count == DatafileLayout.blockBytes, block.get(0) == Self.magic,
-            block.hasValidChecksum(seed: UInt64(segmentOffset))
+        guard block.count >= Self.byteCount else { return nil }
+        let sector = UnsafeRawBufferPointer(rebasing: block[..<Self.byteCount])
+        guard sector.get(0) == Self.magic, sector.hasValidChecksum(seed: UInt64(segmentOffset)),
+            let content = Content(rawValue: sector.get(44))
         else { return nil }
         self.init(
             segment: block.get(8), use: block.get(16), storeID: StoreID(block, at: 24),
             openedMilliseconds: block.get(56))
         log = block.get(40)
+        self.content = content
         previousUse = block.get(48)
     }
 }
@@ -140,7 +158,9 @@ package struct SummaryEntry: Equatable, Sendable {
 ///   56     8   highest sequence number
 ///   64     8   earliest expiry, milliseconds since 1970; 0 = none expires
 ///   72     8   sealed at, milliseconds since 1970
-///   80  4008   zeros
+///   80     8   number of the segment's last commit; 0 = it has none
+///   88     8   checksum of that commit
+///   96  3992   zeros
 /// 4088     8   XXH3-64 of the rest, seeded with the segment's offset in the file
 /// ```
 package struct SegmentFooter: Equatable, Sendable {
@@ -156,6 +176,8 @@ package struct SegmentFooter: Equatable, Sendable {
     package var sequenceMax: UInt64 = 0
     package var earliestExpiryMilliseconds: UInt64 = 0
     package var sealedMilliseconds: UInt64 = 0
+    /// Where the log goes on from.
+    package var lastCommit = CommitReference.none
 
     package init(segment: UInt64, use: UInt64) {
         self.segment = segment
@@ -176,6 +198,8 @@ package struct SegmentFooter: Equatable, Sendable {
         block.put(sequenceMax, at: 56)
         block.put(earliestExpiryMilliseconds, at: 64)
         block.put(sealedMilliseconds, at: 72)
+        block.put(lastCommit.number, at: 80)
+        block.put(lastCommit.checksum, at: 88)
         block.sealWithChecksum(seed: UInt64(segmentOffset))
     }
 
@@ -194,6 +218,7 @@ package struct SegmentFooter: Equatable, Sendable {
         sequenceMax = block.get(56)
         earliestExpiryMilliseconds = block.get(64)
         sealedMilliseconds = block.get(72)
+        lastCommit = CommitReference(number: block.get(80), checksum: block.get(88))
         let summaryEnd = Int(summaryOffset) + Int(entryCount) * SummaryEntry.byteCount
         guard recordsEnd >= DatafileLayout.blockBytes, recordsEnd <= summaryOffset,
             summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes

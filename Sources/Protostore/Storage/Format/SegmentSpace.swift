@@ -23,6 +23,19 @@ package struct SegmentSpace: Sendable {
         return recordsEnd
     }
 
+    /// Takes room for a commit of a log.
+    /// - Parameter byteCount: whole blocks.
+    /// - Returns: its offset in the segment, or nil where it does not fit.
+    package mutating func placeCommit(byteCount: Int, recordCount: Int) -> Int? {
+        let end = recordsEnd + byteCount
+        guard end <= summaryOffset(entryCount: entryCount + recordCount) else { return nil }
+        defer {
+            recordsEnd = end
+            entryCount += recordCount
+        }
+        return recordsEnd
+    }
+
     /// Where the summary of the records so far starts: at a block, as near to
     /// the footer as possible, so that one read takes both.
     package var summaryOffset: Int { summaryOffset(entryCount: entryCount) }
@@ -31,6 +44,15 @@ package struct SegmentSpace: Sendable {
     private func summaryOffset(entryCount: Int) -> Int {
         let end = layout.segmentBytes - DatafileLayout.blockBytes
         return (end - entryCount * SummaryEntry.byteCount) & ~(DatafileLayout.blockBytes - 1)
+    }
+
+    /// The most that a record in a log's segment can have, without padding: one
+    /// that is alone in its commit, in a segment that holds nothing else.
+    package static func recordBytesMax(_ layout: DatafileLayout) -> Int {
+        let lead = CommitExtent.leadBytes(recordCount: 1)
+        let trail = CommitExtent.directoryBytes(recordCount: 1)
+        return SegmentSpace(layout).summaryOffset(entryCount: 1) - DatafileLayout.blockBytes - lead - trail
+            - layout.granuleBytes
     }
 
     /// The most records that any segment of `layout` can hold, of at least `byteCountMin` bytes each.

@@ -5,7 +5,7 @@
 /// ```
 /// offset size  field (little-endian)
 ///    0     8   magic "PROTOSTR"
-///    8     4   format version: 1
+///    8     4   format version: 2
 ///   12     4   block bytes: 4096
 ///   16     8   compatible features: a reader and a writer may ignore unknown bits
 ///   24     8   read-only-compatible features: a reader may, a writer may not
@@ -18,21 +18,27 @@
 ///   80     8   hash seed, random
 ///   88     8   creation time, milliseconds since 1970
 ///   96     8   segment count: how many segments have been made so far
-///  104     8   next use: the id that the next use of a segment gets
+///  104     4   state: 1 open for writing, 2 closed
+///  108     4   logs: 0...128
 ///  112    64   namespace of database 0 ... 15, u32 each
 ///  176     4   next namespace
-///  180  3908   zeros
+///  180    12   zeros
+///  192  2048   end of log 0 ... 127 of a closed store: number of the last commit, its checksum, u64 each
+/// 2240  1848   zeros
 /// 4088     8   XXH3-64 of bytes 0 ..< 4088, seeded with the copy's offset in the file
 /// ```
 ///
 /// A copy is valid if and only if magic and checksum match, the sizes are ones
-/// that ``DatafileLayout`` admits, and locations reach all segments. It can be opened if, besides, the format
-/// version is 1 and no unknown incompatible feature is set.
+/// that ``DatafileLayout`` admits, locations reach all segments, the state is known, and
+/// there are at most 128 logs. It can be opened if, besides, the format version is 2 and
+/// no unknown incompatible feature is set.
 package struct Superblock: Equatable, Sendable {
     package static let byteCount = DatafileLayout.blockBytes
-    package static let formatVersion: UInt32 = 1
+    package static let formatVersion: UInt32 = 2
     package static let databaseCount = 16
+    package static let logCountMax = 128
     private static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"
+    private static let logEndsOffset = 192
 
     package var storeID: StoreID
     package var generation: UInt64 = 1
@@ -41,7 +47,10 @@ package struct Superblock: Equatable, Sendable {
     package var hashSeed: UInt64
     package var creationMilliseconds: UInt64
     package var segmentCount: UInt64 = 0
-    package var nextUse: UInt64 = 1
+    package var state = State.closed
+    /// Where each log ends, while the store is closed: then nothing behind these
+    /// ends was ever acknowledged, and everything before them was.
+    package var logEnds: [CommitReference] = []
     package var namespaces: [UInt32] = (0..<UInt32(databaseCount)).map { $0 }
     package var nextNamespace = UInt32(databaseCount)
 
@@ -50,6 +59,12 @@ package struct Superblock: Equatable, Sendable {
         self.layout = layout
         self.hashSeed = hashSeed
         self.creationMilliseconds = creationMilliseconds
+    }
+
+    package enum State: UInt32, Sendable {
+        /// A process has it open for writing, or ended without closing it.
+        case open = 1
+        case closed = 2
     }
 
     package enum DecodeError: Error, Equatable {
@@ -61,7 +76,7 @@ package struct Superblock: Equatable, Sendable {
 
     /// Writes the copy that belongs at `offset` of the file.
     package func encode(into block: UnsafeMutableRawBufferPointer, copyAt offset: Int) {
-        precondition(block.count == Self.byteCount)
+        precondition(block.count == Self.byteCount && logEnds.count <= Self.logCountMax)
         block.initializeMemory(as: UInt8.self, repeating: 0)
         block.put(Self.magic, at: 0)
         block.put(Self.formatVersion, at: 8)
@@ -74,9 +89,14 @@ package struct Superblock: Equatable, Sendable {
         block.put(hashSeed, at: 80)
         block.put(creationMilliseconds, at: 88)
         block.put(segmentCount, at: 96)
-        block.put(nextUse, at: 104)
+        block.put(state.rawValue, at: 104)
+        block.put(UInt32(logEnds.count), at: 108)
         for (index, namespace) in namespaces.enumerated() { block.put(namespace, at: 112 + 4 * index) }
         block.put(nextNamespace, at: 176)
+        for (log, end) in logEnds.enumerated() {
+            block.put(end.number, at: Self.logEndsOffset + 16 * log)
+            block.put(end.checksum, at: Self.logEndsOffset + 16 * log + 8)
+        }
         block.sealWithChecksum(seed: UInt64(offset))
     }
 
@@ -101,7 +121,14 @@ package struct Superblock: Equatable, Sendable {
         guard superblock.segmentCount <= UInt64(layout.segmentCount(byteCount: layout.byteCountMax)) else {
             throw .notAStore
         }
-        superblock.nextUse = block.get(104)
+        guard let state = State(rawValue: block.get(104)), block.get(108, as: UInt32.self) <= UInt32(logCountMax) else {
+            throw .notAStore
+        }
+        superblock.state = state
+        superblock.logEnds = (0..<Int(block.get(108, as: UInt32.self))).map {
+            let offset = logEndsOffset + 16 * $0
+            return CommitReference(number: block.get(offset), checksum: block.get(offset + 8))
+        }
         superblock.namespaces = (0..<databaseCount).map { block.get(112 + 4 * $0) }
         superblock.nextNamespace = block.get(176)
         return superblock

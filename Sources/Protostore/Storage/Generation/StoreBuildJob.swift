@@ -38,8 +38,8 @@ final class StoreBuildJob: Sendable {
         self.directory = directory
     }
 
-    /// The use of a segment of this build: they are used in order, once each.
-    func use(ofSegment segment: Int) -> UInt64 { superblock.nextUse + UInt64(segment) }
+    /// The use of a segment of this build, which no opening counts: they are used in order, once each.
+    func use(ofSegment segment: Int) -> UInt64 { UInt64(segment) + 1 }
 
     // MARK: The watching thread
 
@@ -114,8 +114,6 @@ final class StoreBuildJob: Sendable {
         try index.save(to: directory.path, identity: IndexIdentity(superblock, datafile: directory.datafile))
         try Directory.synchronize(directory.path)
         guard everyTick(progress) else { throw StoreBuildError.stopped }
-        var superblock = superblock
-        superblock.nextUse = use(ofSegment: plan.segmentCount)
         try superblock.write(to: directory.datafile)
     }
 }

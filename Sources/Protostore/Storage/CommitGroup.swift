@@ -1,0 +1,70 @@
+/// Writes to several keys, possibly of several shards, that become durable together.
+///
+/// ```
+/// front end        shards of the keys                 one of the shards
+/// ---------        ------------------                 -----------------
+/// hold  ---------> in order of shard and hash, one
+///                  after the other: no deadlock
+///       <--------- done, with the old values
+/// commit -------------------------------------------> one commit with all records
+///       <-------------------------------------------- done: durable; members have places
+/// release -------> slots point to these places
+///       <--------- done; then the client gets its reply
+/// settle -------------------------------------------> the commit needs no replay any more
+/// ```
+///
+/// While a key is held, everything else on it waits, so that nobody sees one
+/// member without the others. A crash keeps the commit, and with it all members, or
+/// none. Owned by the front end; shards touch it between a request and its reply only.
+package final class CommitGroup: @unchecked Sendable {
+    // Sendable because of the rule above: one thread at a time, handed over by messages.
+
+    package struct Member {
+        package var request: ShardRequest
+        package var isDelete: Bool
+        /// Where the record is, once it is durable; nil before, and if the commit was refused.
+        package internal(set) var slot: IndexSlot?
+        package internal(set) var hash = KeyHash(high: 0, low: 0)
+
+        package init(_ request: ShardRequest, isDelete: Bool) {
+            self.request = request
+            self.isDelete = isDelete
+        }
+    }
+
+    package var members: [Member]
+    /// The highest sequence number that any shard has said; the commit's are above it.
+    package var sequence: UInt64 = 0
+    /// Of the commit, in the log of the shard that wrote it.
+    package internal(set) var commitNumber: UInt64 = 0
+
+    package init(_ members: [Member]) {
+        self.members = members
+    }
+}
+
+/// What `update` does: looks at the record and says what becomes of it. Called on
+/// the shard's thread, once, with the operations before it on the same key in effect.
+package final class ShardUpdate: @unchecked Sendable {
+    // Sendable because only the shard's thread touches it between request and reply.
+
+    package struct Record {
+        package var value: UnsafeRawBufferPointer
+        package var expiryMilliseconds: UInt64
+        package var valueType: UInt8
+    }
+
+    package enum Outcome {
+        case keep
+        case delete
+        /// The bytes are copied before the next call.
+        case put(UnsafeRawBufferPointer, expiryMilliseconds: UInt64, valueType: UInt8)
+    }
+
+    /// Gets nil where the key has no value.
+    package let decide: (Record?) -> Outcome
+
+    package init(_ decide: @escaping (Record?) -> Outcome) {
+        self.decide = decide
+    }
+}
