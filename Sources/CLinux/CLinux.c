@@ -23,12 +23,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 const int linux_O_DIRECT = O_DIRECT, linux_O_CLOEXEC = O_CLOEXEC, linux_O_NOFOLLOW = O_NOFOLLOW;
 const int linux_FALLOC_FL_KEEP_SIZE = FALLOC_FL_KEEP_SIZE;
 const int linux_FALLOC_FL_PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE;
+const uint32_t linux_RWF_DSYNC = RWF_DSYNC;
 const int linux_MAP_NORESERVE = MAP_NORESERVE, linux_MADV_HUGEPAGE = MADV_HUGEPAGE;
 const uint32_t linux_EPOLLIN = EPOLLIN, linux_EPOLLOUT = EPOLLOUT, linux_EPOLLERR = EPOLLERR;
 const uint32_t linux_EPOLLHUP = EPOLLHUP, linux_EPOLLRDHUP = EPOLLRDHUP, linux_EPOLLET = EPOLLET;

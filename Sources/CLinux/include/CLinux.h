@@ -11,6 +11,7 @@
 
 extern const int linux_O_DIRECT, linux_O_CLOEXEC, linux_O_NOFOLLOW;
 extern const int linux_FALLOC_FL_KEEP_SIZE, linux_FALLOC_FL_PUNCH_HOLE;
+extern const uint32_t linux_RWF_DSYNC;
 extern const int linux_MAP_NORESERVE, linux_MADV_HUGEPAGE;
 extern const uint32_t linux_EPOLLIN, linux_EPOLLOUT, linux_EPOLLERR, linux_EPOLLHUP, linux_EPOLLRDHUP, linux_EPOLLET;
 

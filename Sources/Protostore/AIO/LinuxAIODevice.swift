@@ -1,23 +1,17 @@
 import Clibaio
 import Glibc
-import Synchronization
+import var CLinux.linux_RWF_DSYNC
 
 /// A file through Linux' native AIO (libaio), opened with O_DIRECT.
 ///
 /// One `io_submit` per turn carries all that was queued. Completions raise an
-/// eventfd, and are taken out of the ring that the kernel shares with the
-/// process, so that collecting them needs no system call. The ring's layout is
-/// fixed by its magic number (fs/aio.c, `struct aio_ring`):
+/// eventfd, and are taken out of the ring that the kernel shares with the process
+/// (``AIORing``), so that collecting them needs no system call. Where the ring is
+/// of an unknown kind, `io_getevents` is called instead.
 ///
-/// ```
-/// offset size  field
-///   0     4    id           8   4  head (ours)     16  4  magic 0xa10a10a1
-///   4     4    nr          12   4  tail (kernel's) 20  4  compatible features
-///  24     4    incompatible features               28  4  header bytes
-///  32    32*n  events: data u64, iocb u64, result i64, result2 i64
-/// ```
-///
-/// Where magic or features differ, `io_getevents` is called instead.
+/// A durable write is one request with RWF_DSYNC, a flush is IOCB_CMD_FDSYNC: the
+/// kernel carries out both without blocking io_submit. Kernels that know neither
+/// refuse them, and that is the request's completion.
 ///
 /// Errors: io_submit gives `-errno`. EAGAIN (out of requests) and EINTR leave the
 /// rest queued; anything else is the fault of the first request in the batch and
@@ -45,20 +39,22 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     private var eventNext = 0
     /// Requests that io_submit refused, as completions.
     private var refused: Ring<IOCompletion>
-    private let sharedRing: UnsafeMutableRawPointer?
+    private let sharedRing: AIORing?
 
     /// - Parameters:
     ///   - file: stays open as long as this device; alignment is asked of it.
     ///   - depthMax: requests in flight at most; the kernel keeps room for so many
     ///     out of fs.aio-max-nr.
     ///   - completionDescriptor: an eventfd, raised at each completion.
+    ///   - kernelDepth: how many requests the kernel is asked to keep room for, where
+    ///     it shall run out of room sooner (a test).
     /// - Throws: EAGAIN from io_setup when fs.aio-max-nr does not suffice.
     package init(
-        file: borrowing FileDescriptor, depthMax: Int, completionDescriptor: CInt
+        file: borrowing FileDescriptor, depthMax: Int, completionDescriptor: CInt, kernelDepth: Int? = nil
     ) throws(SystemError) {
         precondition(depthMax > 0)
         var context: io_context_t?
-        let code = io_setup(CInt(depthMax), &context)
+        let code = io_setup(CInt(clamping: kernelDepth ?? depthMax), &context)
         guard code == 0, let context else { throw SystemError("io_setup", code: -code) }
         self.context = context
         self.file = file.rawValue
@@ -71,7 +67,7 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
         for index in 0..<depthMax { (pointers + index).initialize(to: requests + index) }
         events = .allocate(capacity: depthMax)
         refused = Ring(capacity: depthMax)
-        sharedRing = Self.sharedRing(of: context)
+        sharedRing = AIORing(of: context)
     }
 
     deinit {
@@ -85,9 +81,32 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     package mutating func queueRead(
         offset: Int, into buffer: UnsafeMutableRawPointer, byteCount: Int, token: UInt32
     ) {
-        precondition(pendingCount < depthMax)
-        let request = pointers[queuedCount]!
+        let request = nextRequest()
         io_prep_pread(request, file, buffer, byteCount, Int64(offset))
+        append(request, token: token)
+    }
+
+    package mutating func queueWrite(
+        offset: Int, from buffer: UnsafeRawPointer, byteCount: Int, isDurable: Bool, token: UInt32
+    ) {
+        let request = nextRequest()
+        io_prep_pwrite(request, file, UnsafeMutableRawPointer(mutating: buffer), byteCount, Int64(offset))
+        if isDurable { request.pointee.aio_rw_flags = linux_RWF_DSYNC }
+        append(request, token: token)
+    }
+
+    package mutating func queueFlush(token: UInt32) {
+        let request = nextRequest()
+        io_prep_fdsync(request, file)
+        append(request, token: token)
+    }
+
+    private func nextRequest() -> UnsafeMutablePointer<iocb> {
+        precondition(pendingCount < depthMax, "more requests than the depth allows")
+        return pointers[queuedCount]!
+    }
+
+    private mutating func append(_ request: UnsafeMutablePointer<iocb>, token: UInt32) {
         io_set_eventfd(request, completionDescriptor)
         request.pointee.data = UnsafeMutableRawPointer(bitPattern: UInt(token))
         queuedCount += 1
@@ -148,50 +167,22 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     /// done comes out of `nextCompletion`.
     package mutating func blockingWaitForCompletions(atLeast count: Int, nanosecondsMax: Int) {
         guard eventNext == eventCount, inFlightCount >= count else { return }
-        var timeout = timespec(tv_sec: 0, tv_nsec: nanosecondsMax)
+        var timeout = timespec(tv_sec: nanosecondsMax / 1_000_000_000, tv_nsec: nanosecondsMax % 1_000_000_000)
         systemCallCount &+= 1
         let collected = io_getevents(context, count, depthMax, events, &timeout)
         eventNext = 0
         eventCount = max(0, Int(collected))
     }
 
-    private static let ringMagic: UInt32 = 0xA10A_10A1
-    private static let ringHeaderBytes = 32
-
-    private static func sharedRing(of context: io_context_t) -> UnsafeMutableRawPointer? {
-        let ring = UnsafeMutableRawPointer(context)
-        guard ring.load(fromByteOffset: 16, as: UInt32.self) == ringMagic,
-            ring.load(fromByteOffset: 24, as: UInt32.self) == 0,
-            ring.load(fromByteOffset: 28, as: UInt32.self) == UInt32(ringHeaderBytes)
-        else { return nil }
-        return ring
-    }
-
     /// Fills `events` with what is done. - Returns: whether there was anything.
     private mutating func collect() -> Bool {
         eventNext = 0
-        if let sharedRing { eventCount = collect(from: sharedRing) } else { eventCount = collectByCall() }
-        return eventCount > 0
-    }
-
-    private func collect(from ring: UnsafeMutableRawPointer) -> Int {
-        let size = ring.load(fromByteOffset: 4, as: UInt32.self)
-        let headCounter = (ring + 8).assumingMemoryBound(to: Atomic<UInt32>.self)
-        let tailCounter = (ring + 12).assumingMemoryBound(to: Atomic<UInt32>.self)
-        // Only this thread moves head. Acquiring: the kernel wrote the events before the tail.
-        var head = headCounter.pointee.load(ordering: .relaxed)
-        let tail = tailCounter.pointee.load(ordering: .acquiring)
-        guard head < size, tail < size else { return 0 }
-        let first = (ring + Self.ringHeaderBytes).assumingMemoryBound(to: io_event.self)
-        var count = 0
-        while head != tail && count < depthMax {
-            events[count] = first[Int(head)]
-            count += 1
-            head = head + 1 == size ? 0 : head + 1
+        if let sharedRing {
+            eventCount = sharedRing.collect(into: events, countMax: depthMax)
+        } else {
+            eventCount = collectByCall()
         }
-        // Releasing: the events are copied before the kernel may reuse their places.
-        headCounter.pointee.store(head, ordering: .releasing)
-        return count
+        return eventCount > 0
     }
 
     private mutating func collectByCall() -> Int {

@@ -42,6 +42,7 @@ package struct SimulatedDisk: BlockDevice, ~Copyable {
         let byteCount: Int
         let token: UInt32
         var dueTick = 0
+        var isWrite = false
     }
 
     private let storage: UnsafeMutableRawBufferPointer
@@ -74,6 +75,21 @@ package struct SimulatedDisk: BlockDevice, ~Copyable {
         queued.append(Request(offset: offset, buffer: buffer, byteCount: byteCount, token: token))
     }
 
+    package mutating func queueWrite(
+        offset: Int, from buffer: UnsafeRawPointer, byteCount: Int, isDurable: Bool, token: UInt32
+    ) {
+        precondition(pendingCount < depthMax, "more requests than the depth allows")
+        var request = Request(
+            offset: offset, buffer: UnsafeMutableRawPointer(mutating: buffer), byteCount: byteCount, token: token)
+        request.isWrite = true
+        queued.append(request)
+    }
+
+    package mutating func queueFlush(token: UInt32) {
+        precondition(pendingCount < depthMax, "more requests than the depth allows")
+        queued.append(Request(offset: 0, buffer: storage.baseAddress!, byteCount: 0, token: token))
+    }
+
     package mutating func submit() {
         for var request in queued {
             request.dueTick = now + Int.random(in: 0...faults.delayTicksMax, using: &random)
@@ -91,6 +107,11 @@ package struct SimulatedDisk: BlockDevice, ~Copyable {
         let due = inFlight.indices.filter { inFlight[$0].dueTick <= now }
         guard let position = due.randomElement(using: &random) else { return nil }
         let request = inFlight.remove(at: position)
+        if request.isWrite {
+            let count = max(0, min(request.byteCount, storage.count - request.offset))
+            (storage.baseAddress! + request.offset).copyMemory(from: request.buffer, byteCount: count)
+            return IOCompletion(token: request.token, result: count)
+        }
         readCount += 1
         return IOCompletion(token: request.token, result: carryOut(request))
     }

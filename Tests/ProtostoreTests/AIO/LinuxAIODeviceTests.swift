@@ -4,61 +4,16 @@ import Testing
 
 /// libaio on a real file with direct I/O.
 @Suite(.noHang) struct LinuxAIODeviceTests {
-    /// A file whose block i is full of bytes i, its device, and buffers for `depth` blocks.
-    final class Fixture {
-        static let blockCount = 64
-        static let lastBytes = 512
-
-        let scratch: ScratchDirectory
-        let file: FileDescriptor
-        let wake: WakeDescriptor
-        let epoll: Epoll
-        let memory: MemoryMapping
-        var device: LinuxAIODevice
-
-        init(depth: Int) throws {
-            scratch = try ScratchDirectory()
-            var bytes = (0..<Self.blockCount).flatMap { [UInt8](repeating: UInt8($0), count: 4096) }
-            bytes += [UInt8](repeating: 0xEE, count: Self.lastBytes)
-            try scratch.write(bytes, to: "data")
-            file = try FileDescriptor.open(scratch.file("data"), .direct)
-            wake = try WakeDescriptor()
-            epoll = try Epoll(capacity: 1)
-            try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: 0)
-            memory = try MemoryMapping(anonymous: depth * 8192)
-            device = try LinuxAIODevice(file: file, depthMax: depth, completionDescriptor: wake.rawValue)
-        }
-
-        func buffer(_ token: Int) -> UnsafeMutableRawPointer { memory.base + token * 8192 }
-
-        func read(_ token: Int, offset: Int, byteCount: Int = 4096) {
-            device.queueRead(offset: offset, into: buffer(token), byteCount: byteCount, token: UInt32(token))
-        }
-
-        /// The results by token, waiting as an event loop does: without looking unless it was woken.
-        func collect(_ count: Int) throws -> [UInt32: Int] {
-            var results: [UInt32: Int] = [:]
-            while results.count < count {
-                guard try epoll.blockingWaitForEvents(timeoutMilliseconds: 10_000) > 0 else { break }
-                while let completion = device.nextCompletion() {
-                    let earlier = results.updateValue(completion.result, forKey: completion.token)
-                    #expect(earlier == nil, "completed twice")
-                }
-            }
-            return results
-        }
-    }
-
     @Test func manyReadsAtOnceBringTheirOwnBytes() throws {
-        let fixture = try Fixture(depth: 32)
+        let fixture = try AIOFixture(depth: 32)
         for round in 0..<20 {
-            for token in 0..<32 { fixture.read(token, offset: (token * 7 + round) % Fixture.blockCount * 4096) }
+            for token in 0..<32 { fixture.read(token, offset: (token * 7 + round) % AIOFixture.blockCount * 4096) }
             fixture.device.submit()
             let results = try fixture.collect(32)
             #expect(results.count == 32 && results.values.allSatisfy { $0 == 4096 })
             for token in 0..<32 {
                 let bytes = UnsafeRawBufferPointer(start: fixture.buffer(token), count: 4096)
-                let expected = UInt8((token * 7 + round) % Fixture.blockCount)
+                let expected = UInt8((token * 7 + round) % AIOFixture.blockCount)
                 #expect(bytes.allSatisfy { $0 == expected })
             }
             let pending = fixture.device.pendingCount
@@ -70,20 +25,20 @@ import Testing
     }
 
     @Test func theEndOfTheFileCutsAReadShort() throws {
-        let fixture = try Fixture(depth: 4)
-        let end = Fixture.blockCount * 4096
+        let fixture = try AIOFixture(depth: 4)
+        let end = AIOFixture.blockCount * 4096
         fixture.read(0, offset: end - 4096, byteCount: 8192)
         fixture.read(1, offset: end)
         fixture.read(2, offset: end + 8192)
         fixture.device.submit()
         let results = try fixture.collect(3)
-        #expect(results == [0: 4096 + Fixture.lastBytes, 1: Fixture.lastBytes, 2: 0])
+        #expect(results == [0: 4096 + AIOFixture.lastBytes, 1: AIOFixture.lastBytes, 2: 0])
     }
 
     /// Those that the kernel refuses at once have to wake the loop, too.
     @Test(arguments: [0, 1, 3])
     func aRequestThatCannotBeIsAnErrorOfItsOwn(position: Int) throws {
-        let fixture = try Fixture(depth: 4)
+        let fixture = try AIOFixture(depth: 4)
         for token in 0..<4 { fixture.read(token, offset: token == position ? -4096 : token * 4096) }
         fixture.device.submit()
         let results = try fixture.collect(4)
@@ -97,14 +52,14 @@ import Testing
     }
 
     @Test func aRefusedRequestAloneWakesTheLoop() throws {
-        let fixture = try Fixture(depth: 1)
+        let fixture = try AIOFixture(depth: 1)
         fixture.read(0, offset: -4096)
         fixture.device.submit()
         #expect(try fixture.collect(1) == [0: -22])
     }
 
     @Test func aMisalignedRequestIsAnErrorOfItsOwn() throws {
-        let fixture = try Fixture(depth: 4)
+        let fixture = try AIOFixture(depth: 4)
         // Memory file systems and page caches take any alignment.
         guard fixture.device.alignment > 1 else { return }
         fixture.device.queueRead(offset: 0, into: fixture.buffer(0) + 1, byteCount: 4096, token: 0)
@@ -117,7 +72,7 @@ import Testing
 
     /// A device that has outlived its file.
     @Test func aClosedFileIsAnErrorForEachRequest() throws {
-        let fixture = try Fixture(depth: 2)
+        let fixture = try AIOFixture(depth: 2)
         let number: CInt = 1_000_000
         let absent = FileDescriptor(owning: number)
         var device = try LinuxAIODevice(file: absent, depthMax: 2, completionDescriptor: fixture.wake.rawValue)
@@ -134,7 +89,7 @@ import Testing
 
     /// What is queued and what is at the disk count together.
     @Test func theDepthCountsWhatIsQueued() throws {
-        let fixture = try Fixture(depth: 3)
+        let fixture = try AIOFixture(depth: 3)
         fixture.read(0, offset: 0)
         fixture.read(1, offset: 0)
         var pending = fixture.device.pendingCount
@@ -157,5 +112,28 @@ import Testing
         }
         // EINVAL where the number alone is absurd, EAGAIN where others have taken too many.
         #expect(error?.code == 11 || error?.code == 22)
+    }
+
+    @Test func theKernelMayTakePartOfABatch() throws {
+        let depth = 600
+        let fixture = try AIOFixture(depth: depth, kernelDepth: 1)
+        for token in 0..<depth { fixture.read(token, offset: token % AIOFixture.blockCount * 4096) }
+        fixture.device.submit()
+        // Out of room after a part: the rest waits, in its order, and nothing is refused.
+        let taken = fixture.device.inFlightCount
+        #expect(taken > 0 && taken < depth)
+        var results: [UInt32: Int] = [:]
+        while results.count < depth {
+            let part = try fixture.collect(1)
+            guard !part.isEmpty else { break }
+            results.merge(part) { _, _ in -1 }
+            fixture.device.submit()
+        }
+        #expect(results.count == depth && results.values.allSatisfy { $0 == 4096 })
+        for token in 0..<depth {
+            #expect(fixture.buffer(token).load(as: UInt8.self) == UInt8(token % AIOFixture.blockCount))
+        }
+        let isIdle = fixture.device.pendingCount == 0 && !fixture.device.hasQueued
+        #expect(isIdle)
     }
 }
