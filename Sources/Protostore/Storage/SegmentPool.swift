@@ -21,6 +21,9 @@ package final class SegmentPool: Sendable {
         self.free = Mutex(free)
     }
 
+    /// Whether puts may take one.
+    package var hasMoreThanReserve: Bool { free.withLock { $0.count > reserveCount } }
+
     package var count: Int { free.withLock { $0.count } }
 
     /// The free segment with the lowest number, or nil when there is none for this purpose.

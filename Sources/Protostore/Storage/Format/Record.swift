@@ -51,7 +51,7 @@ package enum Record {
         package static let multiKey = Flags(rawValue: 2)
     }
 
-    package struct Header: Equatable, Sendable {
+    package struct Header: Equatable, BitwiseCopyable, Sendable {
         package var sequence: UInt64 = 0
         package var writeMilliseconds: UInt64 = 0
         /// 0 = never.

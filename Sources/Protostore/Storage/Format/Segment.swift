@@ -184,6 +184,17 @@ package struct SegmentFooter: Equatable, Sendable {
         self.use = use
     }
 
+    /// Counts a record in.
+    package mutating func note(_ entry: SummaryEntry) {
+        sequenceMin = min(sequenceMin, entry.sequence)
+        sequenceMax = max(sequenceMax, entry.sequence)
+        let expiry = entry.expiryMilliseconds
+        // 0 = never, in both.
+        if expiry != 0, earliestExpiryMilliseconds == 0 || expiry < earliestExpiryMilliseconds {
+            earliestExpiryMilliseconds = expiry
+        }
+    }
+
     package func encode(into block: UnsafeMutableRawBufferPointer, segmentOffset: Int) {
         precondition(block.count == DatafileLayout.blockBytes)
         block.initializeMemory(as: UInt8.self, repeating: 0)

@@ -49,15 +49,16 @@ package struct SegmentImage: ~Copyable {
         _ header: Record.Header, key: UnsafeRawBufferPointer, hash: KeyHash,
         value write: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Int? {
-        let entry = space.entryCount
+        let position = space.entryCount
         guard let start = space.place(byteCount: header.byteCount) else { return nil }
         let record = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[start..<space.recordsEnd])
         write(UnsafeMutableRawBufferPointer(rebasing: record[header.valueOffset..<header.byteCount]))
         zero(start + header.byteCount..<space.recordsEnd)
         let seed = Record.checksumSeed(use: self.header.use, offset: UInt64(offset + start))
         Record.seal(record, header: header, key: key, seed: seed)
-        SummaryEntry(hash: hash, header: header, offset: UInt32(start)).encode(into: entryBytes(entry))
-        note(header)
+        let entry = SummaryEntry(hash: hash, header: header, offset: UInt32(start))
+        entry.encode(into: entryBytes(position))
+        footer.note(entry)
         return offset + start
     }
 
@@ -75,15 +76,6 @@ package struct SegmentImage: ~Copyable {
         (memory.base + space.summaryOffset).copyMemory(from: entries.base, byteCount: summaryBytes)
         zero(space.summaryOffset + summaryBytes..<footerOffset)
         footer.encode(into: block(at: footerOffset), segmentOffset: offset)
-    }
-
-    private mutating func note(_ header: Record.Header) {
-        footer.sequenceMin = min(footer.sequenceMin, header.sequence)
-        footer.sequenceMax = max(footer.sequenceMax, header.sequence)
-        let expiry = header.expiryMilliseconds
-        let earliest = footer.earliestExpiryMilliseconds
-        // 0 = never, in both.
-        if expiry != 0, earliest == 0 || expiry < earliest { footer.earliestExpiryMilliseconds = expiry }
     }
 
     private func entryBytes(_ index: Int) -> UnsafeMutableRawBufferPointer {

@@ -1,13 +1,22 @@
-/// A request whose candidate is known and waits for the device.
+/// A read that waits for the device.
 struct WaitingRead: BitwiseCopyable {
-    var request: ShardRequest
+    /// Of a get; or the key of a pending key that is being resolved, with its number as ticket.
+    let request: ShardRequest
     /// The candidate to read, or the one that was tried last.
-    var slot: IndexSlot?
-    /// A candidate could not be read: then "missing" would not be true.
-    var sawUnreadable = false
+    var slot: IndexSlot
+    var isResolving = false
+    /// The whole record is needed, not only its header and key.
+    var isWhole = true
 
-    init(_ request: ShardRequest) {
+    init(request: ShardRequest, slot: IndexSlot) {
         self.request = request
+        self.slot = slot
+    }
+
+    var whole: WaitingRead {
+        var read = self
+        read.isWhole = true
+        return read
     }
 }
 
@@ -77,6 +86,8 @@ package struct ShardIncident: BitwiseCopyable, Equatable, Sendable, CustomString
         case damagedValue
         /// The index points to where no record can be.
         case damagedIndex
+        /// The error number of a failed write or flush; 0 where nothing was written.
+        case writeFailed(CInt)
     }
 
     package let kind: Kind
@@ -91,6 +102,10 @@ package struct ShardIncident: BitwiseCopyable, Equatable, Sendable, CustomString
         case .readFailed(let code): return "read failed at \(place): \(SystemError("io_submit", code: code))"
         case .damagedHeader: return "record header damaged at \(place): checksum does not match"
         case .damagedValue: return "value damaged at \(place): checksum does not match"
+        case .writeFailed(0): return "write ended too early at \(place): no write is acknowledged any more"
+        case .writeFailed(let code):
+            return "write or flush failed at \(place): \(SystemError("io_submit", code: code)); "
+                + "no write is acknowledged any more"
         case .damagedIndex: return "the index points to \(place), where no record can be"
         }
     }
@@ -106,6 +121,16 @@ package struct ShardCounters: BitwiseCopyable, Sendable {
     package var falseCandidates: UInt64 = 0
     package var failedReads: UInt64 = 0
     package var damagedRecords: UInt64 = 0
+    /// Records of puts and deletes that became durable, and their bytes without padding.
+    package var puts: UInt64 = 0
+    package var deletes: UInt64 = 0
+    package var recordBytes: UInt64 = 0
+    package var refusedWrites: UInt64 = 0
+    package var failedWrites: UInt64 = 0
+    /// Commits written, all bytes written to the log, and flushes asked for.
+    package var commits: UInt64 = 0
+    package var logBytes: UInt64 = 0
+    package var flushes: UInt64 = 0
 
     package init() {}
 }

@@ -1,0 +1,133 @@
+/// Writes to several keys that become durable together: see ``CommitGroup``.
+extension Shard where Memory: ~Copyable {
+    /// Keeps a key for a group, once nothing else is under way on it.
+    mutating func hold(_ request: ShardRequest, _ number: UInt32) -> Step {
+        let returnsOldValue = request.write?.pointee.returnsOldValue ?? false
+        let version = version(of: number)
+        var reply = ShardReply(.done, to: request)
+        switch version {
+        case .unknown: return .needsBase(isWhole: returnsOldValue)
+        case .stored(nil) where returnsOldValue: return .needsBase(isWhole: true)
+        case .unreadable:
+            replies.append(ShardReply(.unreadable, to: request))
+            return .finished
+        case .absent(nil): break
+        case .stored: reply.existed = true
+        // The commit on its way lets the key go on when it ends.
+        case .absent, .latest: return .stalled
+        }
+        guard pending.count < pending.capacity / 2 else { return refuse(request, .tooLarge) }
+        if returnsOldValue, !attachOld(version, to: &reply) { return .stalled }
+        guard reserve(number) else {
+            if let buffer = reply.buffer { arena.deallocate(buffer) }
+            return refuse(request, .indexFull)
+        }
+        pending[number].isHeld = true
+        request.write?.pointee.group?.raise(toSequence: log.sequence)
+        replies.append(reply)
+        return .finished
+    }
+
+    /// Appends all members of a group to the commit that is being filled.
+    mutating func startGroup(_ request: ShardRequest) {
+        guard let group = request.write?.pointee.group else {
+            _ = refuse(request, .tooLarge)
+            return
+        }
+        let layout = store.segments.layout
+        let recordsBytes = group.members.reduce(0) { $0 + layout.padded($1.recordBytes) }
+        let isPossible = group.members.allSatisfy { $0.recordBytes <= recordBytesMax }
+            && group.members.count <= buffers[filling].recordCountMax && recordsBytes <= recordBytesMax
+        guard isPossible else {
+            _ = refuse(request, .tooLarge)
+            return
+        }
+        if buffers[filling].isFull(for: group.members.count, recordsBytes: recordsBytes) {
+            return stalledGroups.append(request)
+        }
+        let purpose: SegmentPool.Purpose = group.members.allSatisfy(\.isDelete) ? .deletes : .writes
+        if let refusal = refusal(recordCount: group.members.count, recordsBytes: recordsBytes, for: purpose) {
+            _ = refuse(request, refusal)
+            return
+        }
+        append(group)
+        answer(ShardReply(.done, to: request), request, with: filling)
+    }
+
+    private mutating func append(_ group: CommitGroup) {
+        log.sequence = max(log.sequence, group.sequence)
+        buffers[filling].groups.append((group, buffers[filling].count))
+        for position in group.members.indices {
+            let member = group.members[position]
+            let request = member.request
+            var header = makeHeader(member.isDelete ? .delete : .put, request.namespace, keyBytes: request.keyBytes)
+            header.flags = .multiKey
+            var value = UnsafeRawBufferPointer(start: nil, count: 0)
+            if !member.isDelete, let write = request.write {
+                value = write.pointee.valueBuffer
+                header.valueBytes = UInt32(value.count)
+                header.valueType = write.pointee.valueType
+                header.expiryMilliseconds = write.pointee.expiryMilliseconds
+            }
+            let hash = KeyHash(request.keyBuffer, namespace: request.namespace, seed: options.hashSeed)
+            group.members[position].hash = hash
+            _ = buffers[filling].append(
+                header, key: request.keyBuffer, value: value, hash: hash, pendingKey: PendingKeys.none)
+        }
+    }
+
+    /// The commit with these groups is durable: says where their records are.
+    mutating func completeGroups() {
+        for (group, first) in buffers[flight.buffer].groups {
+            for position in group.members.indices {
+                let entry = buffers[flight.buffer][first + position]
+                group.members[position].slot = entry.header.kind == .put ? slot(of: entry) : nil
+                group.members[position].sequence = entry.header.sequence
+            }
+            group.isDurable = true
+            group.commitNumber = flight.header.number
+            unsettled.append(flight.header.number)
+        }
+    }
+
+    mutating func failGroups(in number: Int) {
+        for (group, _) in buffers[number].groups { group.isDurable = false }
+    }
+
+    /// Ends a hold: points the slot to the group's record, if there is one.
+    mutating func releaseHold(_ request: ShardRequest) {
+        guard let number = pending.find(request), pending[number].isHeld else {
+            _ = refuse(request, .tooLarge)
+            return
+        }
+        if let group = request.write?.pointee.group, group.isDurable,
+            let member = group.members.first(where: { $0.isOf(request) })
+        {
+            point(number, to: member.slot)
+            pending[number].expiryMilliseconds = member.expiryMilliseconds
+            pending[number].valueType = member.valueType
+            pending[number].sequence = member.sequence
+            log.sequence = max(log.sequence, member.sequence)
+        }
+        pending[number].isHeld = false
+        replies.append(ShardReply(.done, to: request))
+        run(number)
+    }
+
+    /// All members of a group have their slots: its commit needs no replay any more.
+    mutating func settleGroup(_ request: ShardRequest) {
+        if let group = request.write?.pointee.group, let place = unsettled.firstIndex(of: group.commitNumber) {
+            unsettled.remove(at: place)
+        }
+        noteApplied()
+        replies.append(ShardReply(.done, to: request))
+    }
+
+    /// Says to the index which commits have all their slots set, for whoever adopts it.
+    mutating func noteApplied() {
+        // Hook: the index's memory keeps it.
+        let pendingNumber = flight.state == .none ? log.last.number : flight.header.number - 1
+        let applied = unsettled.min().map { min($0 - 1, pendingNumber) } ?? pendingNumber
+        index.noteApplied(log: Int(log.number), commit: applied)
+    }
+}
