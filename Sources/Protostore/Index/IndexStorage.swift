@@ -7,6 +7,7 @@ import Synchronization
 /// header page   0  u64  magic
 ///               8  u64  format version
 ///              16  u64  windows in the range
+///              24  whose index this is (LiveIndexIdentity), zeros where nobody's
 /// ```
 ///
 /// A partition owns a contiguous range of roots. Its thread alone reads and
@@ -69,8 +70,16 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     /// use; each partition checks its slots when it is taken.
     /// - Throws: `.damaged` where the memory holds no consistent index.
     /// - Complexity: O(regions).
-    package init(
+    package convenience init(
         adopting memory: consuming Memory, partitionCount: Int, regionPagesMax: Int = IndexLayout.regionPagesMax
+    ) throws(IndexError) {
+        try self.init(left: memory, partitionCount: partitionCount, regionPagesMax: regionPagesMax)
+        try recoverDirectory()
+    }
+
+    /// The same, but for its directory, which the caller recovers.
+    init(
+        left memory: consuming Memory, partitionCount: Int, regionPagesMax: Int = IndexLayout.regionPagesMax
     ) throws(IndexError) {
         precondition(partitionCount >= 1 && partitionCount <= IndexLayout.rootCount)
         do throws(SystemError) { try Self.allocateHeaderAndRoots(memory) } catch { throw .memory(error) }
@@ -84,7 +93,6 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         guard header[0] == Self.magic, header[1] == Self.formatVersion, header[2] == UInt64(windowCount) else {
             throw .damaged("the header is not one of this version and size")
         }
-        try recoverDirectory()
     }
 
     /// Bytes of memory in use, all in: slots, directory, header.
