@@ -21,8 +21,8 @@ struct LoopStorage: ~Copyable {
     /// 0.29 to 0.44, at the same throughput and a lower p99 (docs/benchmarks.md).
     /// - Returns: whether it waited.
     mutating func blockingWaitWhileSaturated() -> Bool {
-        let batch = min(shard.waitingCount, device.inFlightCount) / 2
-        guard batch > 1, device.inFlightCount == device.depthMax else { return false }
+        let batch = min(shard.waitingCount, shard.readsInFlight) / 2
+        guard batch > 1, shard.hasEveryReadInFlight else { return false }
         device.blockingWaitForCompletions(atLeast: batch, nanosecondsMax: Self.saturatedWaitNanoseconds)
         return true
     }
@@ -38,8 +38,10 @@ struct LoopStorage: ~Copyable {
         return count
     }
 
-    /// Lets the shard look up what arrived and queue reads.
+    /// Lets the shard look up what arrived, and queue reads and writes.
     mutating func act() {
+        shard.time = ShardTime(
+            wallMilliseconds: Clock.wallMilliseconds(), monotonicNanoseconds: Clock.monotonicNanoseconds())
         shard.act(on: &device)
     }
 

@@ -66,13 +66,19 @@ struct LoopAssembly {
         let device: LinuxAIODevice
         do throws(SystemError) {
             device = try LinuxAIODevice(
-                file: store.datafile.file, depthMax: configuration.ioDepthMax,
+                file: store.datafile.file,
+                depthMax: configuration.ioDepthMax + Shard<SharedIndexMemory>.logDepth,
                 completionDescriptor: completionDescriptor)
         } catch {
             throw error.code == EAGAIN ? ServerError.ioDepthExhausted(configuration.ioDepthMax * shardCount) : error
         }
+        let superblock = store.datafile.superblock
+        let parts = StoreParts(
+            segments: store.datafile.segments, pool: SegmentPool(), health: StoreHealth(),
+            uses: UseCounter(openCounter: superblock.openCounter))
         let shard = try Shard(
-            number: shard, segments: store.datafile.segments, index: index,
+            number: shard, store: parts, index: index, log: LogStart(log: UInt32(shard)),
+            options: ShardOptions(hashSeed: superblock.hashSeed, storeID: superblock.storeID),
             requestsMax: limits.requestsMax * frontEndCount, depthMax: configuration.ioDepthMax,
             bufferBytes: Self.readBufferBytes)
         return LoopStorage(device: device, shard: shard)

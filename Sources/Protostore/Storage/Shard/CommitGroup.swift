@@ -24,27 +24,53 @@ package final class CommitGroup: @unchecked Sendable {
         package var isDelete: Bool
         /// Where the record is, once it is durable; nil before, and if the commit was refused.
         package internal(set) var slot: IndexSlot?
-        package internal(set) var hash = KeyHash(high: 0, low: 0)
+        package internal(set) var sequence: UInt64 = 0
 
         package init(_ request: ShardRequest, isDelete: Bool) {
             self.request = request
             self.isDelete = isDelete
         }
+
+        var value: UnsafeRawBufferPointer {
+            isDelete ? UnsafeRawBufferPointer(start: nil, count: 0) : request.write?.pointee.valueBuffer
+                ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+
+        /// Without padding.
+        var recordBytes: Int { Record.headerBytes + Int(request.keyBytes) + value.count }
+
+        func isOf(_ other: ShardRequest) -> Bool {
+            request.hash == other.hash && request.namespace == other.namespace
+                && request.keyBuffer.elementsEqual(other.keyBuffer)
+        }
     }
 
-    package var members: [Member]
+    /// One for each key that is held.
+    package internal(set) var members: [Member]
+    /// The commit is as durable as writes are: releases point to it.
+    package internal(set) var isDurable = false
     /// The highest sequence number that any shard has said; the commit's are above it.
     package var sequence: UInt64 = 0
     /// Of the commit, in the log of the shard that wrote it.
     package internal(set) var commitNumber: UInt64 = 0
 
-    package init(_ members: [Member]) {
+    package init(_ members: [Member] = []) {
         self.members = members
+    }
+
+    /// Adds a write to a key that is held, before `commit`.
+    package func add(_ member: Member) {
+        members.append(member)
+    }
+
+    func raise(toSequence sequence: UInt64) {
+        self.sequence = max(self.sequence, sequence)
     }
 }
 
-/// What `update` does: looks at the record and says what becomes of it. Called on
-/// the shard's thread, once, with the operations before it on the same key in effect.
+/// What `update` does: looks at the record and says what becomes of it. Called on the
+/// shard's thread with the operations before it on the same key in effect; once more
+/// where what it said found no room, so that it must say the same of the same record.
 package final class ShardUpdate: @unchecked Sendable {
     // Sendable because only the shard's thread touches it between request and reply.
 

@@ -101,7 +101,7 @@ struct PendingKeys: ~Copyable {
     /// Places that were never used; they cost no memory before.
     private var unused: Int
     private var unusedWaiter: Int
-    private let capacity: Int
+    let capacity: Int
 
     deinit {
         for bucket in 0...bucketMask {

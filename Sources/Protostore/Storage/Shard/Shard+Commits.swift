@@ -25,9 +25,12 @@ extension Shard where Memory: ~Copyable {
         options.sync == .everysec && flush.isDirty && !flush.isAtDevice ? flush.dueNanoseconds : nil
     }
 
+    mutating func endCommitIfDone() {
+        if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0 { endCommit() }
+    }
+
     /// Queues what is to be written.
     mutating func writeLog<Device: BlockDevice & ~Copyable>(on device: inout Device) {
-        if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0 { endCommit() }
         guard store.health.acceptsWrites else { return failWrites() }
         if flight.state == .none, !buffers[filling].isEmpty { startCommit(on: &device) }
         writeHeaderAndSummary(on: &device)

@@ -36,9 +36,7 @@ extension Shard where Memory: ~Copyable {
         }
         let layout = store.segments.layout
         let recordsBytes = group.members.reduce(0) { $0 + layout.padded($1.recordBytes) }
-        let isPossible = group.members.allSatisfy { $0.recordBytes <= recordBytesMax }
-            && group.members.count <= buffers[filling].recordCountMax && recordsBytes <= recordBytesMax
-        guard isPossible else {
+        guard isPossible(group, recordsBytes: recordsBytes) else {
             _ = refuse(request, .tooLarge)
             return
         }
@@ -54,25 +52,33 @@ extension Shard where Memory: ~Copyable {
         answer(ShardReply(.done, to: request), request, with: filling)
     }
 
+    /// Whether the group fits into one commit of an empty segment.
+    private func isPossible(_ group: CommitGroup, recordsBytes: Int) -> Bool {
+        let count = group.members.count
+        var space = SegmentSpace(store.segments.layout)
+        return count > 0 && count <= buffers[filling].recordCountMax
+            && group.members.allSatisfy { $0.value.count <= options.valueBytesMax && $0.recordBytes <= recordBytesMax }
+            && recordsBytes <= store.segments.layout.segmentBytes
+            && space.placeCommit(
+                byteCount: CommitExtent.byteCount(recordCount: count, recordsBytes: recordsBytes),
+                recordCount: count) != nil
+    }
+
     private mutating func append(_ group: CommitGroup) {
         log.sequence = max(log.sequence, group.sequence)
         buffers[filling].groups.append((group, buffers[filling].count))
-        for position in group.members.indices {
-            let member = group.members[position]
+        for member in group.members {
             let request = member.request
             var header = makeHeader(member.isDelete ? .delete : .put, request.namespace, keyBytes: request.keyBytes)
             header.flags = .multiKey
-            var value = UnsafeRawBufferPointer(start: nil, count: 0)
+            header.valueBytes = UInt32(member.value.count)
             if !member.isDelete, let write = request.write {
-                value = write.pointee.valueBuffer
-                header.valueBytes = UInt32(value.count)
                 header.valueType = write.pointee.valueType
                 header.expiryMilliseconds = write.pointee.expiryMilliseconds
             }
             let hash = KeyHash(request.keyBuffer, namespace: request.namespace, seed: options.hashSeed)
-            group.members[position].hash = hash
             _ = buffers[filling].append(
-                header, key: request.keyBuffer, value: value, hash: hash, pendingKey: PendingKeys.none)
+                header, key: request.keyBuffer, value: member.value, hash: hash, pendingKey: PendingKeys.none)
         }
     }
 
@@ -104,8 +110,8 @@ extension Shard where Memory: ~Copyable {
             let member = group.members.first(where: { $0.isOf(request) })
         {
             point(number, to: member.slot)
-            pending[number].expiryMilliseconds = member.expiryMilliseconds
-            pending[number].valueType = member.valueType
+            pending[number].expiryMilliseconds = member.request.write?.pointee.expiryMilliseconds ?? 0
+            pending[number].valueType = member.request.write?.pointee.valueType ?? 0
             pending[number].sequence = member.sequence
             log.sequence = max(log.sequence, member.sequence)
         }
@@ -125,9 +131,8 @@ extension Shard where Memory: ~Copyable {
 
     /// Says to the index which commits have all their slots set, for whoever adopts it.
     mutating func noteApplied() {
-        // Hook: the index's memory keeps it.
-        let pendingNumber = flight.state == .none ? log.last.number : flight.header.number - 1
-        let applied = unsettled.min().map { min($0 - 1, pendingNumber) } ?? pendingNumber
-        index.noteApplied(log: Int(log.number), commit: applied)
+        let last = flight.state == .none ? log.last.number : flight.header.number - 1
+        let applied = unsettled.min().map { min($0 - 1, last) } ?? last
+        index.storage.setApplied(log: Int(log.number), to: applied)
     }
 }

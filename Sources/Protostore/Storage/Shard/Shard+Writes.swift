@@ -222,8 +222,6 @@ extension Shard where Memory: ~Copyable {
         case .stored(let record?), .latest(_, let record): old = record
         }
         reply.existed = old != nil
-        // It is called once: room first, for the most that it may write.
-        guard hasRoom(for: request, options.valueBytesMax) else { return .stalled }
         switch update.decide(old) {
         case .keep:
             answer(reply, request, with: version.buffer)

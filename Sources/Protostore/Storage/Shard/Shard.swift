@@ -115,6 +115,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package var waitingCount: Int { waiting.count }
     /// Reads at the device.
     package var readsInFlight: Int { operations.count }
+    /// No further read can start before one is done.
+    package var hasEveryReadInFlight: Bool { operations.count == operations.capacity }
     package var isIdle: Bool {
         arrivals.isEmpty && waiting.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet
     }
@@ -128,6 +130,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// writes what is to be written. The caller sets `time` before and submits to the
     /// device afterwards, once.
     package mutating func act<Device: BlockDevice & ~Copyable>(on device: inout Device) {
+        endCommitIfDone()
         takeArrivals()
         resumeStalled()
         startReads(on: &device)
