@@ -3,12 +3,12 @@ import Testing
 @testable import Protostore
 
 @Suite struct DatafileLayoutTests {
-    @Test(arguments: [1 << 20, 16 << 20, 1 << 30], [64, 512, 4096])
+    @Test(arguments: [64 << 10, 1 << 20, 16 << 20, 1 << 30], [64, 512, 4096])
     func admitsPowersOfTwoWithinBounds(segmentBytes: Int, granuleBytes: Int) {
         #expect(DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) != nil)
     }
 
-    @Test(arguments: [Int.min, -1, 0, 1 << 19, 3 << 20, 1 << 31, Int.max])
+    @Test(arguments: [Int.min, -1, 0, 32 << 10, (64 << 10) - 1, 3 << 20, 1 << 31, Int.max])
     func otherSegmentSizesAreNotAdmitted(segmentBytes: Int) {
         #expect(DatafileLayout(segmentBytes: segmentBytes, granuleBytes: 64) == nil)
     }
@@ -63,5 +63,35 @@ import Testing
         #expect(space.entryCount <= entryCountMax)
         // What is left over is less than a record, its entry and the summary's rounding.
         #expect(entryCountMax - space.entryCount <= 1 + DatafileLayout.blockBytes / layout.padded(recordBytes))
+    }
+
+    /// Fills a segment with commits of one size and looks at every step.
+    @Test(arguments: [(1, 64), (1, 20_000), (3, 4096), (200, 200 * 64)])
+    func commitsNeverReachTheSummary(recordCount: Int, recordsBytes: Int) throws {
+        let layout = try #require(DatafileLayout(segmentBytes: 256 << 10, granuleBytes: 64))
+        var space = SegmentSpace(layout)
+        var end = DatafileLayout.blockBytes
+        let byteCount = CommitExtent.byteCount(recordCount: recordCount, recordsBytes: recordsBytes)
+        #expect(byteCount % DatafileLayout.blockBytes == 0)
+        while let offset = space.placeCommit(byteCount: byteCount, recordCount: recordCount) {
+            #expect(offset == end)
+            end += byteCount
+            #expect(space.recordsEnd == end && end <= space.summaryOffset)
+            let summaryEnd = space.summaryOffset + space.entryCount * SummaryEntry.byteCount
+            #expect(summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes)
+        }
+        #expect(space.entryCount > 0 && space.entryCount % recordCount == 0)
+    }
+
+    @Test(arguments: [(64 << 10, 64), (64 << 10, 4096), (1 << 20, 512)])
+    func theLargestRecordFitsIntoAnEmptySegment(segmentBytes: Int, granuleBytes: Int) throws {
+        let layout = try #require(DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes))
+        func isPlaced(_ recordBytes: Int) -> Bool {
+            let byteCount = CommitExtent.byteCount(recordCount: 1, recordsBytes: layout.padded(recordBytes))
+            var space = SegmentSpace(layout)
+            return space.placeCommit(byteCount: byteCount, recordCount: 1) != nil
+        }
+        let bytesMax = SegmentSpace.recordBytesMax(layout)
+        #expect(bytesMax > 0 && isPlaced(bytesMax) && !isPlaced(bytesMax + 2 * layout.granuleBytes))
     }
 }

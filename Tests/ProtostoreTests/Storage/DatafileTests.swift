@@ -82,7 +82,7 @@ import Testing
         #expect(try Datafile(directory: scratch.path).superblock.openCounter == 800)
     }
 
-    @Test(arguments: [(8, 2, .newerVersion(2)), (32, 4, .unknownFeatures(4))] as [(Int, UInt8, Superblock.DecodeError)])
+    @Test(arguments: [(8, 3, .newerVersion(3)), (32, 4, .unknownFeatures(4))] as [(Int, UInt8, Superblock.DecodeError)])
     func theFutureIsRefusedWithItsReason(position: Int, byte: UInt8, reason: Superblock.DecodeError) throws {
         // Where the other copy is damaged, and where it is one that could be opened.
         for isOtherDamaged in [true, false] {
@@ -206,7 +206,8 @@ import Testing
 
     @Test func recordsStartOnlyWhereRecordsCanBe() throws {
         let layout = try #require(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64))
-        let table = SegmentTable(layout: layout, count: 3)
+        let table = try SegmentTable(layout: layout)
+        for segment in 0..<3 { table[segment] = 1 }
         for segment in 0..<3 {
             let start = layout.segmentOffset(segment)
             let end = start + layout.segmentBytes
@@ -224,10 +225,11 @@ import Testing
 
     @Test func usesAreUnknownUntilTheyAreSet() throws {
         let layout = try #require(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64))
-        let table = SegmentTable(layout: layout, count: 2)
+        let table = try SegmentTable(layout: layout)
         #expect(table[0] == SegmentTable.unknownUse && table[1] == SegmentTable.unknownUse)
         table[1] = 77
         #expect(table[0] == SegmentTable.unknownUse && table[1] == 77)
-        #expect(SegmentTable(layout: layout, count: 0).segment(ofRecordAt: 2 << 20) == nil)
+        #expect(table.segment(ofRecordAt: layout.segmentOffset(0) + 4096) == nil)
+        #expect(table.segment(ofRecordAt: layout.segmentOffset(1) + 4096) == 1)
     }
 }

@@ -10,6 +10,7 @@ import Testing
         var header = SegmentHeader(
             segment: 5, use: 6, storeID: SuperblockTests.storeID, openedMilliseconds: 1_700_000_000_123)
         header.log = 2
+        header.content = .commits
         header.previousUse = 4
         return header
     }
@@ -24,6 +25,7 @@ import Testing
         footer.sequenceMax = 110
         footer.earliestExpiryMilliseconds = 1_700_000_000_999
         footer.sealedMilliseconds = 1_700_000_000_123
+        footer.lastCommit = CommitReference(number: 33, checksum: 0x0102_0304_0506_0708)
         return footer
     }
 
@@ -41,11 +43,11 @@ import Testing
         let expected = [UInt8](
             hexadecimal: """
                 50535345474844520500000000000000 0600000000000000 44443333222211118888777766665555
-                02000000 00000000 0400000000000000 7b68e5cf8b010000
+                02000000 02000000 0400000000000000 7b68e5cf8b010000
                 """)
         #expect(Array(bytes.prefix(64)).hexadecimal == expected.hexadecimal)
-        #expect(bytes[64..<4088].allSatisfy { $0 == 0 })
-        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0xD8B0_2A27_07C6_496F)
+        #expect(bytes[64..<504].allSatisfy { $0 == 0 } && bytes[512...].allSatisfy { $0 == 0 })
+        #expect(bytes.withUnsafeBytes { $0.get(504, as: UInt64.self) } == 0x16F7_32C6_56BC_9320)
         #expect(Self.decodeHeader(bytes) == Self.header())
     }
 
@@ -55,10 +57,11 @@ import Testing
             hexadecimal: """
                 5053534547454e44 0500000000000000 0600000000000000 64000000 00001000 00002000 00000000
                 78563412cefaedfe 0b00000000000000 6e00000000000000 e76be5cf8b010000 7b68e5cf8b010000
+                2100000000000000 0807060504030201
                 """)
-        #expect(Array(bytes.prefix(80)).hexadecimal == expected.hexadecimal)
-        #expect(bytes[80..<4088].allSatisfy { $0 == 0 })
-        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x58B8_4874_B52D_BCCA)
+        #expect(Array(bytes.prefix(96)).hexadecimal == expected.hexadecimal)
+        #expect(bytes[96..<4088].allSatisfy { $0 == 0 })
+        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x6E63_FAC9_1211_94CE)
         #expect(Self.decodeFooter(bytes) == Self.footer())
     }
 
@@ -83,11 +86,33 @@ import Testing
         let header = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }
         let footer = block { Self.footer().encode(into: $0, segmentOffset: Self.offset) }
         for index in header.indices {
-            #expect(Self.decodeHeader(header.flipped(at: index)) == nil, "byte \(index)")
+            // Of the header's block only the first sector counts.
+            let isHeader = Self.decodeHeader(header.flipped(at: index)) != nil
+            #expect(isHeader == (index >= SegmentHeader.byteCount), "byte \(index)")
             #expect(Self.decodeFooter(footer.flipped(at: index)) == nil, "byte \(index)")
         }
         #expect(Self.decodeHeader(footer) == nil)
         #expect(Self.decodeFooter(header) == nil)
+    }
+
+    @Test func theContentIsOneThatIsKnown() throws {
+        var header = Self.header()
+        header.content = .bulk
+        var bytes = block { header.encode(into: $0, segmentOffset: Self.offset) }
+        #expect(bytes[44] == 1 && Self.decodeHeader(bytes) == header)
+        for content: UInt32 in [0, 3, 256] {
+            bytes.withUnsafeMutableBytes { bytes in
+                bytes.put(content, at: 44)
+                UnsafeMutableRawBufferPointer(rebasing: bytes[..<512]).sealWithChecksum(seed: UInt64(Self.offset))
+            }
+            #expect(Self.decodeHeader(bytes) == nil)
+        }
+    }
+
+    @Test func aSectorIsEnoughForAHeaderAndLessIsNot() {
+        let header = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }
+        #expect(Self.decodeHeader(Array(header.prefix(512))) == Self.header())
+        #expect(Self.decodeHeader(Array(header.prefix(511))) == nil)
     }
 
     @Test func displacedBlocksAreInvalid() {

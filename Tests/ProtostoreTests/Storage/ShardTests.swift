@@ -50,6 +50,9 @@ import Testing
         case .found:
             let version = key.withUnsafeBytes { ValuePattern.verifiedVersion(of: reply.valueBuffer, key: $0) }
             return .value(version: version, byteCount: reply.valueBuffer.count)
+        case .done, .conditionFailed, .refused:
+            Issue.record("a get was answered as a write")
+            return .unreadable
         }
     }
 

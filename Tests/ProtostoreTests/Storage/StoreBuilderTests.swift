@@ -101,7 +101,7 @@ import Testing
         #expect(segments.map(\.header.previousUse) == Array(0..<UInt64(segments.count)))
         #expect(segments.allSatisfy { $0.header.storeID == store.superblock.storeID && $0.header.log == 0 })
         #expect(store.superblock.segmentCount == UInt64(segments.count))
-        #expect(store.superblock.nextUse == UInt64(segments.count) + 1)
+        #expect(store.superblock.state == .closed && store.superblock.logEnds == [] && store.superblock.openCounter == 0)
     }
 
     @Test func theSameSeedMakesTheSameKeysAndValues() throws {

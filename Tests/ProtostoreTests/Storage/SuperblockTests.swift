@@ -13,7 +13,8 @@ import Testing
         superblock.generation = 9
         superblock.openCounter = 4
         superblock.segmentCount = 12
-        superblock.nextUse = 13
+        superblock.state = .open
+        superblock.logEnds = [CommitReference(number: 7, checksum: 0x0102_0304_0506_0708), .none]
         return superblock
     }
 
@@ -39,15 +40,16 @@ import Testing
         let bytes = block { superblock.encode(into: $0, copyAt: Self.second) }
         let expected = [UInt8](
             hexadecimal: """
-                50524f544f535452 01000000 00100000 0000000000000000 0000000000000000 0000000000000000
+                50524f544f535452 02000000 00100000 0000000000000000 0000000000000000 0000000000000000
                 44443333222211118888777766665555 0900000000000000 0400000000000000 00000001 40000000
-                efcdab0000000000 7b68e5cf8b010000 0c00000000000000 0d00000000000000
+                efcdab0000000000 7b68e5cf8b010000 0c00000000000000 01000000 02000000
                 00000000010000000200000003000000040000000500000006000000070000000800000009000000
                 0a0000000b0000000c0000000d0000000e0000000f000000 10000000
+                000000000000000000000000 0700000000000000 0807060504030201
                 """)
-        #expect(Array(bytes.prefix(180)).hexadecimal == expected.hexadecimal)
-        #expect(bytes[180..<4088].allSatisfy { $0 == 0 })
-        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x1F3D_450C_B1E0_DE19)
+        #expect(Array(bytes.prefix(208)).hexadecimal == expected.hexadecimal)
+        #expect(bytes[208..<4088].allSatisfy { $0 == 0 })
+        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x0945_E407_FD05_C2C6)
         #expect(try Self.decode(bytes) == superblock)
     }
 
@@ -68,9 +70,26 @@ import Testing
     }
 
     @Test func theFutureIsRefusedOnlyWhereItMatters() throws {
-        #expect(throws: Superblock.DecodeError.newerVersion(2)) { try Self.decode(Self.resealed(8, 2)) }
+        #expect(throws: Superblock.DecodeError.newerVersion(3)) { try Self.decode(Self.resealed(8, 3)) }
         #expect(throws: Superblock.DecodeError.unknownFeatures(4)) { try Self.decode(Self.resealed(32, 4)) }
         #expect(try Self.decode(Self.resealed(16, 4)) == Self.superblock())
+    }
+
+    @Test(arguments: [(104, 0), (104, 3), (107, 1), (108, 129), (111, 1)] as [(Int, UInt8)])
+    func unknownStatesAndTooManyLogsAreNoStore(position: Int, byte: UInt8) throws {
+        let bytes = try Self.resealed(position, byte)
+        #expect(throws: Superblock.DecodeError.notAStore) { try Self.decode(bytes) }
+    }
+
+    @Test(arguments: [0, 1, Superblock.logCountMax])
+    func theEndsOfAllLogsAreKept(logCount: Int) throws {
+        var superblock = try Self.superblock()
+        superblock.state = .closed
+        superblock.logEnds = (0..<UInt64(logCount)).map { CommitReference(number: $0 + 1, checksum: ~$0) }
+        let bytes = block { superblock.encode(into: $0, copyAt: Self.second) }
+        #expect(try Self.decode(bytes) == superblock)
+        let last = Int(192 + 16 * logCount)
+        #expect(bytes[last..<4088].allSatisfy { $0 == 0 })
     }
 
     @Test(arguments: [(13, 32), (74, 1), (75, 0), (75, 0xFF), (76, 0), (76, 65), (78, 1)] as [(Int, UInt8)])
@@ -99,7 +118,7 @@ import Testing
     @Test func aStoreOfANewerVersionIsAStore() throws {
         let scratch = try ScratchDirectory()
         let file = try FileDescriptor.open(scratch.file("data"), [.write, .create])
-        try Self.resealed(8, 2).withUnsafeBytes { bytes in try file.write(bytes, at: Self.second) }
+        try Self.resealed(8, 3).withUnsafeBytes { bytes in try file.write(bytes, at: Self.second) }
         #expect(try Superblock.isPresent(in: file))
     }
 }
