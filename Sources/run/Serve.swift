@@ -32,7 +32,14 @@ struct Serve: ParsableCommand {
     @Option(help: "Microseconds that a loop looks for events before it sleeps: lower latency, more processor time.")
     var busyPoll = 0
 
-    @Flag(help: "Answer reads with an empty value, without index and disk: measures the network alone.")
+    @Option(help: "Bytes that a value written by a client may have at most.")
+    var maxValueSize = 8 << 20
+
+    @Flag(
+        help: """
+            Answer reads with an empty value, without index and disk: measures the network alone. Reads only: writes \
+            are carried out.
+            """)
     var shortCircuitReads = false
 
     @Option(help: "Seconds between statistics lines, 0 for none.")
@@ -56,6 +63,7 @@ struct Serve: ParsableCommand {
         configuration.ioDepthMax = ioDepthMax
         configuration.pinsThreads = pin
         configuration.busyPollMicroseconds = busyPoll
+        configuration.valueBytesMax = maxValueSize
         configuration.shortCircuitsReads = shortCircuitReads
         configuration.statisticsSeconds = statsInterval
         configuration.indexDirectory = indexPath

@@ -6,6 +6,9 @@
 ///                 | what is left over                 (only while something
 ///                 v                                    waits to be sent)
 ///             held buffer (only while something is left)
+///                 | a large value, once it is whole
+///                 v
+///             its request's, until the shard replies
 /// ```
 ///
 /// An idle connection owns a descriptor and this structure, and no buffer.
@@ -38,11 +41,15 @@ struct Connection: ~Copyable {
     var requestsInFlight = 0
     /// Reply bytes set aside for the requests in flight.
     var reservedBytes = 0
+    /// What the values of its writes in flight occupy.
+    var writeBytes = 0
     /// What to set aside for the next request: follows the sizes of recent replies.
     var allowanceBytes = Connection.allowanceBytesMin
     /// Tickets that wait until a larger allowance can be set aside, first and last.
     var firstWaiting = RequestTable.none
     var lastWaiting = RequestTable.none
+    /// What the write that it is blocked with would occupy; 0 where a read is next.
+    var wantedWriteBytes = 0
 
     static let allowanceBytesMin = 8192
 
@@ -50,11 +57,14 @@ struct Connection: ~Copyable {
     /// Tickets wait for a larger allowance only while it is `byBudget` or `byMemory`.
     enum Blocked {
         case no
-        /// Its own replies fill its budget: when some of them are done.
+        /// Its own replies or writes fill its budget: when some of them are done.
         case byBudget
         /// The replies of all fill the loop's memory: when there is room again, in
         /// line, or when so few of its own are left that the guarantee covers more.
         case byMemory
+        /// The values of all writes in flight fill their part of it: when there is
+        /// room again, in line, or when none of its own is left.
+        case byWrites
         /// All request slots are taken: when one is free, in line.
         case bySlots
     }
@@ -78,7 +88,7 @@ struct Connection: ~Copyable {
 /// A stretch of bytes in a buffer of the loop's arena; without one while empty.
 struct HeldBytes: BitwiseCopyable {
     private(set) var buffer: UnsafeMutableRawPointer?
-    private var capacity = 0
+    private(set) var capacity = 0
     private var start = 0
     private var end = 0
 
@@ -134,6 +144,12 @@ struct HeldBytes: BitwiseCopyable {
         precondition(byteCount <= count)
         start += byteCount
         if start == end { discard(in: &arena) }
+    }
+
+    /// Hands the buffer and the bytes in it over to the caller.
+    mutating func handOver() -> UnsafeMutableRawPointer? {
+        defer { self = HeldBytes() }
+        return buffer
     }
 
     mutating func discard(in arena: inout BufferArena) {

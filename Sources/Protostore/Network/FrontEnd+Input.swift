@@ -1,5 +1,20 @@
 /// From bytes to requests.
+///
+/// ```
+/// recv into scratch            whole requests start from there: a read's key and a
+///                              write's value are copied; the rest is held
+/// recv behind what is held     only for the rest of a large write, and no more than that:
+///                              its value then stays in the buffer it was received in
+/// ```
+///
+/// Held buffers grow with what has come, by doubling, never to a length that a
+/// client has only announced.
 extension FrontEnd {
+    /// Requests up to this size are put together in scratch, where more can come in
+    /// the same recv. Copying larger ones again for each piece would cost more than
+    /// a recv.
+    private static let joinedInScratchBytesMax = 16 << 10
+
     /// Serves every connection that became ready, each with one recv at most.
     mutating func serve() {
         serveLines()
@@ -22,21 +37,49 @@ extension FrontEnd {
     private mutating func serve(_ index: UInt32) {
         let connection = connections.at(index)
         guard connection.pointee.blocked == .no, !isDraining, !connection.pointee.isInputEnded else { return }
-        if !connection.pointee.held.isEmpty {
-            let bytes = connection.pointee.held.bytes
-            guard let consumed = takeRequests(from: bytes, of: index) else { return }
-            connection.pointee.held.removeFirst(consumed, in: &arena)
-            guard connection.pointee.blocked == .no else { return }
+        guard serveHeld(index), connection.pointee.isReadable else { return }
+        let held = connection.pointee.held.bytes
+        if case .needMore(let requestBytes) = parse(held, at: 0), requestBytes > Self.joinedInScratchBytesMax {
+            receiveBehindHeld(index, missingBytes: requestBytes - held.count)
+        } else {
+            receiveIntoScratch(index)
         }
-        if connection.pointee.isReadable { receive(index) }
     }
 
-    /// One recv, behind the part of a request that an earlier one left.
-    private mutating func receive(_ index: UInt32) {
-        let connection = connections.at(index)
-        let held = connection.pointee.held.bytes
+    private func parse(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> NativeProtocol.Request {
+        NativeProtocol.parseRequest(bytes.bytes, at: offset, valueBytesMax: limits.valueBytesMax)
+    }
+
+    // MARK: Receiving
+
+    /// Behind the part of a request that an earlier recv left.
+    private mutating func receiveIntoScratch(_ index: UInt32) {
+        let held = connections.at(index).pointee.held.bytes
         scratch.copyMemory(from: held)
-        let room = UnsafeMutableRawBufferPointer(rebasing: scratch[held.count...])
+        guard let count = receive(into: UnsafeMutableRawBufferPointer(rebasing: scratch[held.count...]), of: index)
+        else { return }
+        let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<(held.count + count)])
+        guard let consumed = takeRequests(from: bytes, of: index) else { return }
+        hold(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), of: index)
+    }
+
+    /// The rest of a large request, and nothing beyond it.
+    private mutating func receiveBehindHeld(_ index: UInt32, missingBytes: Int) {
+        let connection = connections.at(index)
+        let byteCount = min(missingBytes, max(connection.pointee.held.count, BufferArena.unitBytes))
+        guard let place = connection.pointee.held.reserve(byteCount, in: &arena) else {
+            return closeForCause(index, "no memory is left for its unfinished request")
+        }
+        guard let count = receive(into: UnsafeMutableRawBufferPointer(start: place, count: byteCount), of: index)
+        else { return }
+        connection.pointee.held.append(count)
+        if count == missingBytes { _ = serveHeld(index) }
+    }
+
+    /// One recv.
+    /// - Returns: how many bytes came, or nil when none did; the connection may be closed then.
+    private mutating func receive(into room: UnsafeMutableRawBufferPointer, of index: UInt32) -> Int? {
+        let connection = connections.at(index)
         counters.receives &+= 1
         switch Socket.receive(connection.pointee.descriptor.rawValue, into: room) {
         case .wouldBlock:
@@ -53,10 +96,9 @@ extension FrontEnd {
             } else {
                 makeReady(index)
             }
-            let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<(held.count + count)])
-            guard let consumed = takeRequests(from: bytes, of: index) else { return }
-            hold(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), of: index)
+            return count
         }
+        return nil
     }
 
     /// Keeps what is no whole request yet, or may not be served yet.
@@ -64,11 +106,18 @@ extension FrontEnd {
         let connection = connections.at(index)
         connection.pointee.held.discard(in: &arena)
         guard !rest.isEmpty else { return }
-        guard let place = connection.pointee.held.reserve(rest.count, in: &arena) else {
+        guard let place = connection.pointee.held.reserve(roomToHold(rest), in: &arena) else {
             return closeForCause(index, "no memory is left for its unfinished request")
         }
         place.copyMemory(from: rest.baseAddress!, byteCount: rest.count)
         connection.pointee.held.append(rest.count)
+    }
+
+    /// Room for the whole request, where at least half of it is there: it will not
+    /// have to move again.
+    private func roomToHold(_ rest: UnsafeRawBufferPointer) -> Int {
+        guard case .needMore(let requestBytes) = parse(rest, at: 0) else { return rest.count }
+        return max(rest.count, min(requestBytes, 2 * rest.count))
     }
 
     /// The peer sends no more: what it asked for is still answered.
@@ -79,120 +128,88 @@ extension FrontEnd {
         if connection.pointee.isIdle { close(index) }
     }
 
+    // MARK: Taking requests
+
+    /// Takes the requests that are held.
+    /// - Returns: whether the connection may be read from: it is there, and not blocked.
+    private mutating func serveHeld(_ index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        let bytes = connection.pointee.held.bytes
+        guard !bytes.isEmpty else { return true }
+        if case .write(let keyOffset, let requestID, let body) = parse(bytes, at: 0), body.upperBound == bytes.count,
+            connection.pointee.held.capacity <= 2 * BufferArena.capacity(for: body.count)
+        {
+            takeOverHeldWrite(keyOffset: keyOffset, requestID: requestID, body: body, of: index)
+        } else {
+            guard let consumed = takeRequests(from: bytes, of: index) else { return false }
+            connection.pointee.held.removeFirst(consumed, in: &arena)
+        }
+        return connection.pointee.blocked == .no
+    }
+
+    /// The held buffer is filled by one write alone: it becomes the write's.
+    private mutating func takeOverHeldWrite(keyOffset: Int, requestID: UInt32, body: Range<Int>, of index: UInt32) {
+        let connection = connections.at(index)
+        let bytes = connection.pointee.held.bytes
+        let chargedBytes = connection.pointee.held.capacity
+        guard allowsWrite(occupying: chargedBytes, for: index) else { return }
+        startWrite(
+            key: key(bytes, at: keyOffset), value: UnsafeRawBufferPointer(rebasing: bytes[body]),
+            buffer: connection.pointee.held.handOver(), chargedBytes: chargedBytes, requestID: requestID, of: index)
+    }
+
     /// Takes whole requests off the front of `bytes` until they end or a bound is met.
     /// - Returns: how many bytes were consumed, or nil when the connection was closed.
     private mutating func takeRequests(from bytes: UnsafeRawBufferPointer, of index: UInt32) -> Int? {
         var offset = 0
         while true {
-            switch NativeProtocol.parseRequest(bytes.bytes, at: offset) {
+            switch parse(bytes, at: offset) {
             case .needMore:
                 return offset
             case .invalid(let violation):
                 closeForCause(index, "\(violation)")
                 return nil
             case .read(_, let requestID, let requestBytes) where shortCircuitsReads:
-                guard isAllowed(NativeProtocol.responseHeaderBytes, for: index) else { return offset }
+                guard allowsReply(NativeProtocol.responseHeaderBytes, for: index) else { return offset }
                 guard answerAtOnce(requestID, of: index) else { return nil }
                 offset += requestBytes
             case .read(let keyOffset, let requestID, let requestBytes):
-                guard admit(index) else { return offset }
-                let key = UnsafeRawBufferPointer(rebasing: bytes[keyOffset..<(keyOffset + NativeProtocol.keyBytes)])
-                start(key: key, requestID: requestID, of: index)
+                guard admitRead(index) else { return offset }
+                startRead(key: key(bytes, at: keyOffset), requestID: requestID, of: index)
                 offset += requestBytes
+            case .write(let keyOffset, let requestID, let body):
+                let value = UnsafeRawBufferPointer(rebasing: bytes[body])
+                guard allowsWrite(occupying: BufferArena.capacity(for: value.count), for: index) else { return offset }
+                let key = key(bytes, at: keyOffset)
+                guard startCopiedWrite(key: key, value: value, requestID: requestID, of: index) else { return nil }
+                offset = body.upperBound
             }
         }
     }
 
-    // MARK: Bounds
-
-    /// Whether the connection may have one more request in flight; marks it blocked if not.
-    private mutating func admit(_ index: UInt32) -> Bool {
-        if table.isFull {
-            block(index, .bySlots)
-            return false
-        }
-        return reserve(connections.at(index).pointee.allowanceBytes, for: index)
+    private func key(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + NativeProtocol.keyBytes)])
     }
 
-    /// Sets reply memory aside, or marks the connection blocked.
-    private mutating func reserve(_ byteCount: Int, for index: UInt32) -> Bool {
-        guard isAllowed(byteCount, for: index) else { return false }
-        connections.at(index).pointee.reservedBytes += byteCount
-        chargedBytes += byteCount
+    /// Copies a value to where it stays until its request's reply, and sends the request.
+    /// - Returns: false when the connection was closed, since no memory is left.
+    private mutating func startCopiedWrite(
+        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, requestID: UInt32, of index: UInt32
+    ) -> Bool {
+        var buffer: UnsafeMutableRawPointer?
+        if let source = value.baseAddress, !value.isEmpty {
+            buffer = arena.allocate(byteCount: value.count)
+            guard let buffer else {
+                closeForCause(index, "no memory is left for its value")
+                return false
+            }
+            buffer.copyMemory(from: source, byteCount: value.count)
+        }
+        startWrite(
+            key: key, value: UnsafeRawBufferPointer(start: buffer, count: value.count), buffer: buffer,
+            chargedBytes: BufferArena.capacity(for: value.count), requestID: requestID, of: index)
         return true
     }
-
-    /// Whether the connection's replies may occupy so much more; marks it blocked if not.
-    private mutating func isAllowed(_ byteCount: Int, for index: UInt32) -> Bool {
-        let obstacle = obstacle(to: byteCount, for: index)
-        if obstacle != .no { block(index, obstacle) }
-        return obstacle == .no
-    }
-
-    private func obstacle(to byteCount: Int, for index: UInt32) -> Connection.Blocked {
-        let charged = connections.at(index).pointee.chargedBytes
-        // One reply is always allowed, whatever its size.
-        if charged == 0 { return .no }
-        if charged + byteCount > limits.replyBytesPerConnection { return .byBudget }
-        let isGuaranteed = charged + byteCount <= limits.replyBytesGuaranteed
-        return isGuaranteed || chargedBytes + byteCount <= limits.replyBytesMax ? .no : .byMemory
-    }
-
-    /// What the connection sets aside when it goes on.
-    private func bytesToGoOn(_ index: UInt32) -> Int {
-        let connection = connections.at(index)
-        let ticket = connection.pointee.firstWaiting
-        return ticket == RequestTable.none
-            ? connection.pointee.allowanceBytes : Int(table.slot(ticket).pointee.allowanceBytes)
-    }
-
-    private mutating func block(_ index: UInt32, _ reason: Connection.Blocked) {
-        leaveLine(index)
-        connections.at(index).pointee.blocked = reason
-        counters.pushedBack &+= 1
-        switch reason {
-        case .bySlots: slotLine.append(index, in: connections)
-        case .byMemory: memoryLine.append(index, in: connections)
-        case .byBudget, .no: break
-        }
-    }
-
-    mutating func leaveLine(_ index: UInt32) {
-        switch connections.at(index).pointee.blocked {
-        case .bySlots: slotLine.remove(index, in: connections)
-        case .byMemory: memoryLine.remove(index, in: connections)
-        case .byBudget, .no: break
-        }
-    }
-
-    /// The connection in line that need not wait there any more. As long as there is
-    /// one, the loop has work: room may have come in the second half of a turn.
-    var nextInLine: UInt32? {
-        if !slotLine.isEmpty, !table.isFull { return slotLine.first }
-        guard !memoryLine.isEmpty else { return nil }
-        let index = memoryLine.first
-        // One that its own budget stops by now leaves the line, or it would stop all behind it.
-        return obstacle(to: bytesToGoOn(index), for: index) == .byMemory ? nil : index
-    }
-
-    /// Some of its replies went out or came in: a connection that these blocked goes on.
-    mutating func unblock(_ index: UInt32) {
-        switch connections.at(index).pointee.blocked {
-        case .no, .bySlots: return
-        case .byMemory: guard obstacle(to: bytesToGoOn(index), for: index) == .no else { return }
-        case .byBudget: break
-        }
-        goOn(index)
-    }
-
-    private mutating func goOn(_ index: UInt32) {
-        leaveLine(index)
-        connections.at(index).pointee.blocked = .no
-        askAgain(index)
-        makeReady(index)
-    }
-
-    // MARK: Requests
 
     /// The network alone: an empty reply, without index and disk.
     private mutating func answerAtOnce(_ requestID: UInt32, of index: UInt32) -> Bool {
@@ -203,67 +220,5 @@ extension FrontEnd {
             return false
         }
         return true
-    }
-
-    private mutating func start(key: UnsafeRawBufferPointer, requestID: UInt32, of index: UInt32) {
-        let connection = connections.at(index)
-        let ticket = table.take()
-        let slot = table.slot(ticket)
-        table.key(of: ticket).copyMemory(from: key)
-        slot.pointee.hash = KeyHash(key, namespace: 0, seed: hashSeed).index
-        slot.pointee.startNanoseconds = nowNanoseconds
-        slot.pointee.connection = connections.id(at: index)
-        slot.pointee.requestID = requestID
-        slot.pointee.allowanceBytes = UInt32(connection.pointee.allowanceBytes)
-        connection.pointee.requestsInFlight += 1
-        counters.requests &+= 1
-        send(ticket)
-    }
-
-    private mutating func send(_ ticket: UInt32) {
-        let slot = table.slot(ticket)
-        requests.append(
-            ShardRequest(
-                hash: slot.pointee.hash, key: UnsafeRawBufferPointer(table.key(of: ticket)), client: number,
-                ticket: ticket, allowanceBytes: slot.pointee.allowanceBytes))
-    }
-
-    /// A shard found a record larger than what was set aside: keeps the request
-    /// until enough is, and asks again.
-    mutating func enlarge(_ ticket: UInt32, to byteCount: Int, of index: UInt32) {
-        let connection = connections.at(index)
-        let slot = table.slot(ticket)
-        release(Int(slot.pointee.allowanceBytes), of: index)
-        slot.pointee.allowanceBytes = UInt32(byteCount)
-        slot.pointee.next = RequestTable.none
-        connection.pointee.allowanceBytes = max(connection.pointee.allowanceBytes, byteCount)
-        if connection.pointee.firstWaiting == RequestTable.none {
-            connection.pointee.firstWaiting = ticket
-        } else {
-            table.slot(connection.pointee.lastWaiting).pointee.next = ticket
-        }
-        connection.pointee.lastWaiting = ticket
-        switch connection.pointee.blocked {
-        // It has its slot: only memory can keep it waiting.
-        case .no, .bySlots: askAgain(index)
-        // What it has given back may be what the first in its queue waits for.
-        case .byBudget, .byMemory: unblock(index)
-        }
-    }
-
-    /// Sends waiting requests to their shards as far as the budget goes.
-    private mutating func askAgain(_ index: UInt32) {
-        let connection = connections.at(index)
-        while connection.pointee.firstWaiting != RequestTable.none {
-            let ticket = connection.pointee.firstWaiting
-            guard reserve(Int(table.slot(ticket).pointee.allowanceBytes), for: index) else { return }
-            connection.pointee.firstWaiting = table.slot(ticket).pointee.next
-            send(ticket)
-        }
-    }
-
-    mutating func release(_ byteCount: Int, of index: UInt32) {
-        connections.at(index).pointee.reservedBytes -= byteCount
-        chargedBytes -= byteCount
     }
 }

@@ -4,23 +4,52 @@ extension FrontEnd {
     mutating func complete(_ reply: ShardReply) {
         let slot = table.slot(reply.ticket)
         let id = slot.pointee.connection
-        guard connections.find(id) != nil else {
-            table.giveBack(reply.ticket)
-            return
+        let isWrite = slot.pointee.isWrite
+        if isWrite { countWrite(reply.status) }
+        guard connections.find(id) != nil else { return retire(reply.ticket) }
+        if isWrite {
+            completeWrite(reply, of: id.index)
+        } else {
+            completeRead(reply, of: id.index)
         }
+    }
+
+    private mutating func completeRead(_ reply: ShardReply, of index: UInt32) {
         switch reply.status {
         case .found:
-            connections.at(id.index).pointee.noteReply(extentBytes: Int(reply.extentBytes))
-            finish(reply.ticket, of: id.index, body: reply.valueBuffer)
+            connections.at(index).pointee.noteReply(extentBytes: Int(reply.extentBytes))
+            finish(reply.ticket, of: index, body: reply.valueBuffer)
         case .missing:
             counters.misses &+= 1
-            finish(reply.ticket, of: id.index, body: UnsafeRawBufferPointer(start: nil, count: 0))
+            finish(reply.ticket, of: index, body: UnsafeRawBufferPointer(start: nil, count: 0))
         case .needsAllowance:
-            enlarge(reply.ticket, to: Int(reply.extentBytes), of: id.index)
+            enlarge(reply.ticket, to: Int(reply.extentBytes), of: index)
         case .done, .conditionFailed, .refused, .unreadable:
             counters.unreadable &+= 1
-            settle(reply.ticket, of: id.index)
-            closeForCause(id.index, "the record it asked for cannot be read")
+            settle(reply.ticket, of: index)
+            closeForCause(index, "the record it asked for cannot be read")
+        }
+    }
+
+    /// Only what the shard calls done is acknowledged; the protocol has no word for the rest.
+    private mutating func completeWrite(_ reply: ShardReply, of index: UInt32) {
+        if reply.status == .done {
+            return finish(reply.ticket, of: index, body: UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        settle(reply.ticket, of: index)
+        switch reply.status {
+        case .refused: closeForCause(index, "its write was refused: \(reply.refusal)")
+        case .unreadable: closeForCause(index, "the record that its write would replace cannot be read")
+        case .done, .found, .missing, .needsAllowance, .conditionFailed:
+            closeForCause(index, "its write was not carried out")
+        }
+    }
+
+    private mutating func countWrite(_ status: ShardReply.Status) {
+        switch status {
+        case .done: counters.writesDone &+= 1
+        case .unreadable: counters.unreadable &+= 1
+        case .refused, .found, .missing, .needsAllowance, .conditionFailed: counters.writesRefused &+= 1
         }
     }
 
@@ -39,10 +68,17 @@ extension FrontEnd {
     /// Gives back what a request held.
     private mutating func settle(_ ticket: UInt32, of index: UInt32) {
         let slot = table.slot(ticket)
+        let connection = connections.at(index)
         release(Int(slot.pointee.allowanceBytes), of: index)
-        connections.at(index).pointee.requestsInFlight -= 1
-        latency.record(nanoseconds: nowNanoseconds &- slot.pointee.startNanoseconds)
-        table.giveBack(ticket)
+        connection.pointee.requestsInFlight -= 1
+        let nanoseconds = nowNanoseconds &- slot.pointee.startNanoseconds
+        if slot.pointee.isWrite {
+            connection.pointee.writeBytes -= table.chargedBytes(of: ticket)
+            writeLatency.record(nanoseconds: nanoseconds)
+        } else {
+            latency.record(nanoseconds: nanoseconds)
+        }
+        retire(ticket)
     }
 
     /// Appends a response to the connection's output.

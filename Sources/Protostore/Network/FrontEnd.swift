@@ -20,6 +20,10 @@ import Logging
 /// does not read, is not read from; the others do not notice. Each connection can
 /// always have one reply under way, so everybody makes progress.
 ///
+/// The values of writes have budgets of the same kind, and each connection can always
+/// have one write under way. A value stays where the shard looks at it until the
+/// shard's reply, whatever becomes of its connection.
+///
 /// Touched only by its loop's thread.
 struct FrontEnd: ~Copyable {
     let number: UInt16
@@ -35,6 +39,9 @@ struct FrontEnd: ~Copyable {
     var arena: BufferArena
     /// Bytes set aside or waiting in outputs, of all connections.
     var chargedBytes = 0
+    /// What the values of writes in flight occupy, of all connections and of those
+    /// that are gone.
+    var writeBytes = 0
     /// No connection is taken over any more, and none is read from.
     private(set) var isDraining = false
     /// The time of this turn, on the monotonic clock.
@@ -42,12 +49,14 @@ struct FrontEnd: ~Copyable {
     var counters = FrontEndCounters()
     /// From receiving a request to writing its reply.
     var latency = LatencyHistogram()
+    var writeLatency = LatencyHistogram()
 
     var ready: Ring<UInt32>
     var unflushed: Ring<UInt32>
     /// Connections that are blocked by what all of them share.
     var slotLine = ConnectionLine()
     var memoryLine = ConnectionLine()
+    var writeLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
 
@@ -115,7 +124,7 @@ struct FrontEnd: ~Copyable {
         while connection.pointee.firstWaiting != RequestTable.none {
             let ticket = connection.pointee.firstWaiting
             connection.pointee.firstWaiting = table.slot(ticket).pointee.next
-            table.giveBack(ticket)
+            retire(ticket)
         }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
@@ -157,6 +166,9 @@ struct FrontEnd: ~Copyable {
         report.frontEnd = counters
         report.latency = latency
         latency.reset()
+        report.writeLatency = writeLatency
+        writeLatency.reset()
+        report.writeBytesInFlight = writeBytes
         report.connections = connections.count
         report.requestsInFlight = table.count
         report.systemCalls &+= counters.receives &+ counters.sends

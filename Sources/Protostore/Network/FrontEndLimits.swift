@@ -14,11 +14,29 @@ package struct FrontEndLimits: Sendable {
     /// What the replies of all connections may occupy before everyone is held to
     /// the guarantee.
     package var replyBytesMax = 128 << 20
-    /// Address space for outputs; what is never needed costs no memory.
+    /// The most bytes that a value may have, 1 or more.
+    package var valueBytesMax = 8 << 20
+    /// What the values of one connection's writes may occupy until their replies
+    /// come. Each counts for its buffer, 4 KiB at least. One is always allowed.
+    package var writeBytesPerConnection = 1 << 20
+    /// What the values of all connections' writes may occupy before everyone is held
+    /// to one write at a time.
+    package var writeBytesMax = 64 << 20
+    /// The buffer of one write of the largest size.
+    package static let writeBytesGuaranteed = BufferArena.capacity(for: NativeProtocol.requestBytesMax)
+    /// What the values of all writes can occupy. Connections that stay never need so
+    /// much; those that come, write, go and come again wait at this bound, since
+    /// a write keeps its memory when its connection goes.
+    package var writeBytesCeiling: Int { writeBytesMax + connectionsMax * Self.writeBytesGuaranteed }
+    /// Address space for outputs, values and unfinished requests; what is never
+    /// needed costs no memory.
     package var arenaBytes = 1 << 30
-    /// What outputs can occupy at most: everybody's guarantee, in buffers that are
-    /// rounded up to powers of two and exist twice while they grow.
-    package var arenaBytesNeeded: Int { max(1 << 30, 4 * connectionsMax * replyBytesGuaranteed) }
+    /// What these can occupy at most: everybody's guaranteed replies, in buffers that
+    /// are rounded up to powers of two and exist twice while they grow; and
+    /// for everybody one write in flight and one that is being received.
+    package var arenaBytesNeeded: Int {
+        max(1 << 30, connectionsMax * (4 * replyBytesGuaranteed + 2 * Self.writeBytesGuaranteed))
+    }
 
     package init() {}
 }
@@ -36,6 +54,12 @@ package struct FrontEndCounters: BitwiseCopyable, Sendable {
     package var sends: UInt64 = 0
     package var bytesIn: UInt64 = 0
     package var bytesOut: UInt64 = 0
+    /// Of the requests, those that write; and the bytes of their values.
+    package var writes: UInt64 = 0
+    package var valueBytesIn: UInt64 = 0
+    /// Writes whose effect was acknowledged by their shard, and those that were refused.
+    package var writesDone: UInt64 = 0
+    package var writesRefused: UInt64 = 0
     /// Times that a connection was not read from because of a bound.
     package var pushedBack: UInt64 = 0
 

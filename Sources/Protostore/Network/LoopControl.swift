@@ -73,6 +73,8 @@ package struct LoopReport: Sendable {
     package var isDrained: Bool
     package var connections = 0
     package var requestsInFlight = 0
+    /// What the values of writes in flight occupy.
+    package var writeBytesInFlight = 0
     package var readsInFlight = 0
     package var readsWaiting = 0
     package var systemCalls: UInt64 = 0
@@ -80,7 +82,9 @@ package struct LoopReport: Sendable {
     package var loopCounters = LoopCounters()
     package var frontEnd = FrontEndCounters()
     package var shard = ShardCounters()
+    /// Of reads, and of writes.
     package var latency = LatencyHistogram()
+    package var writeLatency = LatencyHistogram()
     /// Requests taken, and completions collected, per turn that had any.
     package var batch = BatchHistogram()
 }

@@ -36,6 +36,7 @@ struct LoopAssembly {
     private func makeLimits() throws(SystemError) -> FrontEndLimits {
         var limits = FrontEndLimits()
         limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), FrontEndLimits.connectionsLimit)
+        limits.valueBytesMax = configuration.valueBytesMax
         // Clients who never read cannot take the memory of the others.
         limits.arenaBytes = limits.arenaBytesNeeded
         return limits

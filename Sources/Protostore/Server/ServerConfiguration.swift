@@ -17,8 +17,11 @@ public struct ServerConfiguration: Sendable {
     /// How long a loop looks for events before it sleeps, 0 to 1,000,000. It trades
     /// processor time for the time that waking up takes.
     public var busyPollMicroseconds = 0
+    /// The most bytes that a value written by a client may have, 1 to 16 MiB. The
+    /// native protocol itself ends at 65,535.
+    public var valueBytesMax = 8 << 20
     /// Answer every read with an empty value, without index and disk: measures
-    /// the network alone.
+    /// the network alone. Writes are carried out all the same.
     public var shortCircuitsReads = false
     /// Seconds between statistics lines, 0.1 to 1,000,000; 0 for none.
     public var statisticsSeconds: Double = 10
@@ -40,6 +43,9 @@ public struct ServerConfiguration: Sendable {
         if ioDepthMax > 16_384 { return "--max-io-depth is \(ioDepthMax); at most 16384 are possible" }
         if !(0...1_000_000).contains(busyPollMicroseconds) {
             return "--busy-poll is \(busyPollMicroseconds); 0 (off) to 1000000 microseconds are possible"
+        }
+        if !(1...SizeClass.byteCountMax).contains(valueBytesMax) {
+            return "--max-value-size is \(valueBytesMax); 1 to \(SizeClass.byteCountMax) bytes are possible"
         }
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {

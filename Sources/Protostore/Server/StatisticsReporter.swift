@@ -40,12 +40,13 @@ struct StatisticsReporter {
             "cpu \(Int(Double(rate { $0.cpuNanoseconds }) / 1e7))%",
         ]
         if now.hasFrontEnd {
-            fields.append(
-                "latency us p50 \(Int(now.latency.microseconds(atPercentile: 50)))"
-                    + " p99 \(Int(now.latency.microseconds(atPercentile: 99)))"
-                    + " p99.9 \(Int(now.latency.microseconds(atPercentile: 99.9)))")
+            fields.append("latency us \(percentiles(now.latency))")
             fields.append("connections \(now.connections)")
             fields.append("misses/s \(rate { $0.frontEnd.misses })")
+            fields.append("puts/s \(rate { $0.frontEnd.writesDone })")
+            fields.append("put KB/s \(rate { $0.frontEnd.valueBytesIn } / 1000)")
+            fields.append("put latency us \(percentiles(now.writeLatency))")
+            fields.append("puts refused \(now.frontEnd.writesRefused)")
             fields.append("closed for cause \(now.frontEnd.closedForCause)")
         }
         if now.hasShard {
@@ -53,6 +54,13 @@ struct StatisticsReporter {
             fields.append("false candidates \(now.shard.falseCandidates)")
         }
         return fields.joined(separator: ", ")
+    }
+
+    private static func percentiles(_ latency: LatencyHistogram) -> String {
+        [50, 99, 99.9].map { percentile in
+            let label = percentile == 99.9 ? "p99.9" : "p\(Int(percentile))"
+            return "\(label) \(Int(latency.microseconds(atPercentile: percentile)))"
+        }.joined(separator: " ")
     }
 
     private static func decimal(_ value: Double) -> String {

@@ -53,6 +53,7 @@ import Testing
         (["--num-aio-threads", "65"], "--num-aio-threads is 65; 0 to 64 are possible"),
         (["--max-io-depth", "0"], "--max-io-depth is 0; at least one read has to be possible"),
         (["--max-io-depth", "16385"], "--max-io-depth is 16385; at most 16384 are possible"),
+        (["--max-value-size", "0"], "--max-value-size is 0; 1 to 16777216 bytes are possible"),
         (["--stats-interval=-1"], "--stats-interval is -1.0;"),
         (["--stats-interval", "nan"], "--stats-interval is nan;"),
         (["--stats-interval", "inf"], "--stats-interval is inf;"),
@@ -85,8 +86,8 @@ import Testing
         #expect(text.contains("USAGE: run"))
         guard arguments.count == 2 else { return }
         let names = [
-            "path", "bind", "port", "num-tcp-threads", "num-aio-threads", "max-io-depth", "pin", "short-circuit-reads",
-            "stats-interval", "index-path", "log-level",
+            "path", "bind", "port", "num-tcp-threads", "num-aio-threads", "max-io-depth", "pin", "max-value-size",
+            "short-circuit-reads", "stats-interval", "index-path", "log-level",
         ]
         for name in names { #expect(text.contains("--\(name)"), "\(name)") }
     }
