@@ -1,143 +1,162 @@
-/// A disk in memory that does what real disks do at their worst, from a seed: the
-/// same seed and the same calls give the same faults.
+import Glibc
+
+/// A device on a ``SimulatedMedia``: a queue, a depth and tokens of its own. Several
+/// shards have one each on the same media. Everything that a shard decides runs
+/// unchanged over it.
 ///
-/// - Completions come late and in any order.
-/// - Reads end short, at a multiple of the sector or in the middle of one.
-/// - Reads fail with EIO.
-/// - A bit of what was read is flipped; what is stored stays as it is, so that
-///   the same read may succeed the next time.
-///
-/// Time passes by `tick()`. Everything that a shard decides runs unchanged over
-/// this device.
+/// A write's bytes are copied when it is queued and compared when it completes: the
+/// media counts those that changed in between. A device that goes while requests
+/// are in flight acts as the kernel does at the end of a process: what was submitted
+/// is carried out, what was only queued is not. After a crash of the media it takes
+/// no more requests.
 package struct SimulatedDisk: BlockDevice, ~Copyable {
-    /// Probabilities of 0...1 per read, unless said otherwise.
-    package struct Faults: Sendable {
-        /// A request takes 0 to so many ticks.
-        package var delayTicksMax = 0
-        package var shortRead = 0.0
-        package var ioError = 0.0
-        package var flippedBit = 0.0
-
-        package init() {}
-    }
-
-    package let alignment = 512
+    package let alignment = SimulatedMedia.sectorBytes
     package let depthMax: Int
-    package var pendingCount: Int { queued.count + inFlight.count }
-    package var faults = Faults()
-    /// How often each fault has happened.
-    package private(set) var faultCounts = FaultCounts()
-    /// Reads that reached the disk, to hold against the shard's own count.
-    package private(set) var readCount: UInt64 = 0
+    package var pendingCount: Int { queued.count + lane.inFlight.count }
 
-    package struct FaultCounts: Equatable, Sendable {
-        package var shortReads = 0
-        package var ioErrors = 0
-        package var flippedBits = 0
-    }
+    private let media: SimulatedMedia
+    private let lane = SimulatedLane()
+    private var queued: [SimulatedRequest] = []
 
-    private struct Request {
-        let offset: Int
-        let buffer: UnsafeMutableRawPointer
-        let byteCount: Int
-        let token: UInt32
-        var dueTick = 0
-        var isWrite = false
-    }
-
-    private let storage: UnsafeMutableRawBufferPointer
-    private var random: SplitMix64
-    private var queued: [Request] = []
-    private var inFlight: [Request] = []
-    private var now = 0
-
-    /// - Parameter byteCount: the size of the disk, which starts as zeros.
-    package init(byteCount: Int, depthMax: Int, seed: UInt64) {
-        storage = .allocate(byteCount: byteCount, alignment: 4096)
-        storage.initializeMemory(as: UInt8.self, repeating: 0)
+    package init(media: SimulatedMedia, depthMax: Int) {
+        self.media = media
         self.depthMax = depthMax
-        random = SplitMix64(seed: seed)
+        media.lanes.append(lane)
     }
 
     deinit {
-        storage.deallocate()
+        for request in queued { request.free() }
+        media.close(lane)
     }
-
-    /// What is stored, for a test to fill and to damage.
-    package var contents: UnsafeMutableRawBufferPointer { storage }
 
     package mutating func queueRead(
         offset: Int, into buffer: UnsafeMutableRawPointer, byteCount: Int, token: UInt32
     ) {
-        precondition(pendingCount < depthMax, "more requests than the depth allows")
-        precondition(offset % alignment == 0 && byteCount % alignment == 0, "misaligned read")
-        precondition(UInt(bitPattern: buffer) % UInt(alignment) == 0, "misaligned buffer")
-        queued.append(Request(offset: offset, buffer: buffer, byteCount: byteCount, token: token))
+        check(offset, buffer, byteCount)
+        queue(.read(buffer, offset: offset, byteCount: byteCount), token)
     }
 
     package mutating func queueWrite(
         offset: Int, from buffer: UnsafeRawPointer, byteCount: Int, isDurable: Bool, token: UInt32
     ) {
-        precondition(pendingCount < depthMax, "more requests than the depth allows")
-        var request = Request(
-            offset: offset, buffer: UnsafeMutableRawPointer(mutating: buffer), byteCount: byteCount, token: token)
-        request.isWrite = true
-        queued.append(request)
+        check(offset, buffer, byteCount)
+        precondition(offset >= 0 && byteCount > 0, "nothing to write")
+        let run = SectorRun(copying: buffer, sectors: offset / alignment..<(offset + byteCount) / alignment)
+        queue(.write(run, from: buffer, isDurable: isDurable), token)
     }
 
     package mutating func queueFlush(token: UInt32) {
+        queue(.flush(upTo: media.lastNumber), token)
+    }
+
+    private func check(_ offset: Int, _ buffer: UnsafeRawPointer, _ byteCount: Int) {
+        precondition(offset % alignment == 0 && byteCount % alignment == 0, "misaligned request")
+        precondition(UInt(bitPattern: buffer) % UInt(alignment) == 0, "misaligned buffer")
+    }
+
+    private mutating func queue(_ action: SimulatedRequest.Action, _ token: UInt32) {
         precondition(pendingCount < depthMax, "more requests than the depth allows")
-        queued.append(Request(offset: 0, buffer: storage.baseAddress!, byteCount: 0, token: token))
+        precondition(!lane.hasCrashed, "a request after the crash")
+        queued.append(SimulatedRequest(action: action, token: token))
     }
 
     package mutating func submit() {
-        for var request in queued {
-            request.dueTick = now + Int.random(in: 0...faults.delayTicksMax, using: &random)
-            inFlight.append(request)
-        }
+        for request in queued { lane.inFlight.append(media.scheduled(request)) }
         queued.removeAll(keepingCapacity: true)
     }
 
-    /// Lets time pass.
-    package mutating func tick() {
-        now += 1
-    }
-
     package mutating func nextCompletion() -> IOCompletion? {
-        let due = inFlight.indices.filter { inFlight[$0].dueTick <= now }
-        guard let position = due.randomElement(using: &random) else { return nil }
-        let request = inFlight.remove(at: position)
-        if request.isWrite {
-            let count = max(0, min(request.byteCount, storage.count - request.offset))
-            (storage.baseAddress! + request.offset).copyMemory(from: request.buffer, byteCount: count)
-            return IOCompletion(token: request.token, result: count)
-        }
-        readCount += 1
-        return IOCompletion(token: request.token, result: carryOut(request))
+        guard let request = lane.takeDue(media.now, using: &media.random) else { return nil }
+        return IOCompletion(token: request.token, result: media.carryOut(request))
+    }
+}
+
+/// A request of a simulated device. Plain data: a write's copy is freed by hand.
+struct SimulatedRequest {
+    enum Action {
+        case read(UnsafeMutableRawPointer, offset: Int, byteCount: Int)
+        case write(SectorRun, from: UnsafeRawPointer, isDurable: Bool)
+        case flush(upTo: UInt64)
     }
 
-    private mutating func carryOut(_ request: Request) -> Int {
-        if happens(faults.ioError) {
-            faultCounts.ioErrors += 1
-            return -5  // EIO
+    let action: Action
+    let token: UInt32
+    var dueTick = 0
+
+    func free() {
+        if case .write(let run, _, _) = action { run.free() }
+    }
+}
+
+/// What one device has in flight, in the reach of the media that may crash.
+final class SimulatedLane {
+    var inFlight: [SimulatedRequest] = []
+    private(set) var hasCrashed = false
+
+    /// Any of those that are due, each as likely.
+    func takeDue(_ now: Int, using random: inout SplitMix64) -> SimulatedRequest? {
+        let dueCount = inFlight.count { $0.dueTick <= now }
+        guard dueCount > 0 else { return nil }
+        var skipCount = Int.random(in: 0..<dueCount, using: &random)
+        for position in inFlight.indices where inFlight[position].dueTick <= now {
+            if skipCount == 0 {
+                inFlight.swapAt(position, inFlight.count - 1)
+                return inFlight.popLast()
+            }
+            skipCount -= 1
         }
-        var count = max(0, min(request.byteCount, storage.count - request.offset))
-        if count > 0, happens(faults.shortRead) {
-            faultCounts.shortReads += 1
-            count = Int.random(in: 0..<count, using: &random)
-        }
-        guard count > 0 else { return 0 }
-        request.buffer.copyMemory(from: storage.baseAddress! + request.offset, byteCount: count)
-        if happens(faults.flippedBit) {
-            faultCounts.flippedBits += 1
-            let bit = Int.random(in: 0..<(8 * count), using: &random)
-            let byte = request.buffer.load(fromByteOffset: bit / 8, as: UInt8.self)
-            request.buffer.storeBytes(of: byte ^ (1 << UInt8(bit % 8)), toByteOffset: bit / 8, as: UInt8.self)
-        }
-        return count
+        return nil
     }
 
-    private mutating func happens(_ probability: Double) -> Bool {
-        probability > 0 && Double.random(in: 0..<1, using: &random) < probability
+    /// Ends everything. - Returns: the writes that were in flight, which the caller frees.
+    func crash() -> [SectorRun] {
+        hasCrashed = true
+        defer { inFlight.removeAll() }
+        return inFlight.compactMap { request in
+            if case .write(let run, _, _) = request.action { run } else { nil }
+        }
+    }
+
+    func drop() {
+        for run in crash() { run.free() }
+    }
+}
+
+extension SimulatedMedia {
+    func scheduled(_ request: SimulatedRequest) -> SimulatedRequest {
+        var request = request
+        var delayTicksMax = faults.delayTicksMax
+        if happens(faults.lateCompletion) {
+            faultCounts.lateCompletions += 1
+            delayTicksMax = faults.lateTicksMax
+        }
+        request.dueTick = now + Int.random(in: 0...delayTicksMax, using: &random)
+        return request
+    }
+
+    /// - Returns: the result of its completion.
+    func carryOut(_ request: SimulatedRequest) -> Int {
+        switch request.action {
+        case .read(let buffer, let offset, let byteCount):
+            return read(into: buffer, offset: offset, byteCount: byteCount, mayBeShort: true)
+        case .write(let run, let buffer, let isDurable):
+            if memcmp(run.bytes, buffer, run.byteRange.count) != 0 { changedBufferCount += 1 }
+            return write(run, isDurable: isDurable)
+        case .flush(let number):
+            return flush(upTo: number)
+        }
+    }
+
+    /// A device goes. Buffers are gone with their process: no read is carried out.
+    func close(_ lane: SimulatedLane) {
+        for request in lane.inFlight.shuffled(using: &random) {
+            switch request.action {
+            case .read: break
+            case .write(let run, _, let isDurable): _ = write(run, isDurable: isDurable)
+            case .flush(let number): _ = flush(upTo: number)
+            }
+        }
+        lane.inFlight.removeAll()
+        lanes.removeAll { $0 === lane }
     }
 }

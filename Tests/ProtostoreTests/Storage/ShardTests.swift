@@ -65,12 +65,12 @@ import Testing
     @Test(arguments: seeds(4))
     func everyKeyIsFoundWithOneReadInAnyOrderOfCompletion(seed: UInt64) throws {
         let store = try SimulatedStore(keyCount: 300, seed: seed)
-        store.disk.faults.delayTicksMax = Int(seed % 4) * 5
+        store.media.faults.delayTicksMax = Int(seed % 4) * 5
         let keys = store.keys
         let answers = ask(store, keys)
         for number in keys.indices { #expect(answers[number] == expected(store, number)) }
-        #expect(store.disk.readCount == UInt64(keys.count))
-        #expect(store.shard.counters.readsStarted == store.disk.readCount)
+        #expect(store.media.readCount == UInt64(keys.count))
+        #expect(store.shard.counters.readsStarted == store.media.readCount)
     }
 
     @Test func missingKeysCostNoRead() throws {
@@ -78,7 +78,7 @@ import Testing
         let others = (0..<500).map { number in (0..<16).map { UInt8(truncatingIfNeeded: number * 31 + $0 * 7 + 1) } }
         let answers = ask(store, others)
         #expect(answers.allSatisfy { $0 == .missing })
-        #expect(store.disk.readCount == 0)
+        #expect(store.media.readCount == 0)
         #expect(store.shard.counters.misses == 500)
     }
 
@@ -94,10 +94,10 @@ import Testing
 
     @Test func shortReadsAreCompleted() throws {
         let store = try SimulatedStore(keyCount: 200, seed: 7)
-        store.disk.faults.shortRead = 0.5
+        store.media.faults.shortRead = 0.5
         let keys = store.keys
         let answers = ask(store, keys)
-        #expect(store.disk.faultCounts.shortReads > 0)
+        #expect(store.media.faultCounts.shortReads > 0)
         for number in keys.indices {
             // A read that brings not even one sector is given up, and said so.
             #expect(answers[number] == expected(store, number) || answers[number] == .unreadable)
@@ -107,18 +107,18 @@ import Testing
 
     @Test func aFailedReadIsNeverMissing() throws {
         let store = try SimulatedStore(keyCount: 200, seed: 8)
-        store.disk.faults.ioError = 0.3
+        store.media.faults.readError = 0.3
         let keys = store.keys
         let answers = ask(store, keys)
         let failed = answers.count { $0 == .unreadable }
-        #expect(failed == store.disk.faultCounts.ioErrors)
+        #expect(failed == store.media.faultCounts.readErrors)
         #expect(failed > 0)
         #expect(!answers.contains(.missing))
         #expect(store.shard.counters.failedReads == UInt64(failed))
         let incident = store.shard.nextIncident()
         #expect(incident?.kind == .readFailed(5))
         // The disk is well again: so is the store.
-        store.disk.faults.ioError = 0
+        store.media.faults.readError = 0
         let again = ask(store, keys)
         for number in keys.indices { #expect(again[number] == expected(store, number)) }
     }
@@ -126,10 +126,10 @@ import Testing
     @Test(arguments: seeds(5))
     func aFlippedBitNeverLeavesAsAValue(seed: UInt64) throws {
         let store = try SimulatedStore(keyCount: 300, seed: seed)
-        store.disk.faults.flippedBit = 0.5
+        store.media.faults.flippedBit = 0.5
         let keys = store.keys
         let answers = ask(store, keys)
-        #expect(store.disk.faultCounts.flippedBits > 50)
+        #expect(store.media.faultCounts.flippedBits > 50)
         for number in keys.indices {
             // Right, since the bit was in another record's bytes, or no data at all.
             #expect(answers[number] == expected(store, number) || answers[number] == .unreadable)
@@ -140,8 +140,8 @@ import Testing
     @Test func damageOnTheDiskIsReportedWithItsPlace() throws {
         let store = try SimulatedStore(keyCount: 20, seed: 15)
         let offset = store.recordOffsets[9]
-        let contents = store.disk.contents
-        contents[offset + Record.headerBytes + 16] ^= 0x10
+        let damaged = offset + Record.headerBytes + 16
+        store.media.alter(damaged..<damaged + 1) { $0[0] ^= 0x10 }
         let key = store.keys[9]
         let answers = ask(store, [key])
         #expect(answers == [store.valueBytes[9] == 0 ? expected(store, 9) : .unreadable])
@@ -153,8 +153,8 @@ import Testing
     @Test func aDisplacedRecordIsNotAccepted() throws {
         let store = try SimulatedStore(keyCount: 20, seed: 16)
         let (from, to) = (store.recordOffsets[3], store.recordOffsets[4])
-        let bytes = [UInt8](store.disk.contents[from..<(from + 128)])
-        UnsafeMutableRawBufferPointer(rebasing: store.disk.contents[to..<(to + 128)]).copyBytes(from: bytes)
+        let bytes = [UInt8](store.media.contents[from..<(from + 128)])
+        store.media.alter(to..<to + 128) { $0.copyBytes(from: bytes) }
         let key = store.keys[4]
         #expect(ask(store, [key]) == [.unreadable])
     }
@@ -169,7 +169,7 @@ import Testing
             return
         }
         #expect(byteCount >= store.valueBytes[number])
-        #expect(store.disk.readCount == 0)
+        #expect(store.media.readCount == 0)
         #expect(ask(store, [key], allowanceBytes: byteCount) == [expected(store, number)])
     }
 
@@ -182,10 +182,11 @@ import Testing
             try index.insert(hash, IndexSlot(location: location, sizeClass: SizeClass(truncating: 31)))
         }
         let requestsMax = 4
-        var disk = SimulatedDisk(byteCount: 8192, depthMax: 2, seed: 1)
+        var disk = SimulatedDisk(media: SimulatedMedia(byteCount: 8192, seed: 1), depthMax: 2)
         var shard = try Shard(
-            number: 0, segments: try SegmentTable(layout: SimulatedStore.layout), index: index,
-            requestsMax: requestsMax, depthMax: 2, bufferBytes: 64 << 20)
+            number: 0, store: SimulatedStore.parts(try SegmentTable(layout: SimulatedStore.layout)), index: index,
+            log: LogStart(log: 0), options: SimulatedStore.options, requestsMax: requestsMax, depthMax: 2,
+            bufferBytes: 64 << 20)
         let key = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 8)
         defer { key.deallocate() }
         for ticket in 0..<requestsMax {
@@ -206,8 +207,8 @@ import Testing
     @Test func neverMoreReadsAtTheDiskThanItsDepth() throws {
         // The simulated disk traps on one too many.
         let store = try SimulatedStore(keyCount: 300, seed: 18, depthMax: 2)
-        store.disk.faults.delayTicksMax = 3
-        store.disk.faults.shortRead = 0.2
+        store.media.faults.delayTicksMax = 3
+        store.media.faults.shortRead = 0.2
         let keys = store.keys
         #expect(ask(store, keys).allSatisfy { $0 != nil })
     }

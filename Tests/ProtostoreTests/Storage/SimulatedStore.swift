@@ -7,6 +7,7 @@ final class SimulatedStore {
     static let hashSeed: UInt64 = 42
     private static let segmentCount = 8
 
+    let media: SimulatedMedia
     var disk: SimulatedDisk
     var shard: Shard<PrivateIndexMemory>
     private(set) var keys: [[UInt8]] = []
@@ -22,8 +23,7 @@ final class SimulatedStore {
     ) throws {
         var random = SplitMix64(seed: seed)
         let table = try SegmentTable(layout: Self.layout)
-        let disk = SimulatedDisk(
-            byteCount: Self.layout.segmentOffset(Self.segmentCount), depthMax: depthMax, seed: seed)
+        let media = SimulatedMedia(byteCount: Self.layout.segmentOffset(Self.segmentCount), seed: seed)
         var index = try IndexStorage(PrivateIndexMemory(windowCount: 8192), partitionCount: 1).takePartition(0)
         var image = try SegmentImage(layout: Self.layout)
         var segment = 0
@@ -40,7 +40,7 @@ final class SimulatedStore {
             let keyHash = KeyHash(UnsafeRawBufferPointer(key), namespace: 0, seed: Self.hashSeed)
             var offset = Self.append(&image, header, UnsafeRawBufferPointer(key), keyHash)
             if offset == nil {
-                Self.write(&image, to: disk)
+                Self.write(&image, to: media)
                 segment += 1
                 Self.begin(&image, segment, table)
                 offset = Self.append(&image, header, UnsafeRawBufferPointer(key), keyHash)
@@ -52,10 +52,19 @@ final class SimulatedStore {
             valueBytes.append(size)
             recordOffsets.append(offset!)
         }
-        Self.write(&image, to: disk)
-        self.disk = disk
+        Self.write(&image, to: media)
+        self.media = media
+        disk = SimulatedDisk(media: media, depthMax: depthMax)
         shard = try Shard(
-            number: 0, segments: table, index: index, requestsMax: 4096, depthMax: depthMax, bufferBytes: 64 << 20)
+            number: 0, store: Self.parts(table), index: index, log: LogStart(log: 0), options: Self.options,
+            requestsMax: 4096, depthMax: depthMax, bufferBytes: 64 << 20)
+    }
+
+    static let options = ShardOptions(hashSeed: hashSeed, storeID: StoreID(high: 1, low: 2))
+
+    static func parts(_ table: SegmentTable) -> StoreParts {
+        StoreParts(
+            segments: table, pool: SegmentPool(), health: StoreHealth(), uses: UseCounter(openCounter: 1))
     }
 
     private static func begin(_ image: inout SegmentImage, _ segment: Int, _ table: SegmentTable) {
@@ -72,14 +81,14 @@ final class SimulatedStore {
         image.append(header, key: key, hash: hash) { ValuePattern.fill($0, key: key, version: 7) }
     }
 
-    private static func write(_ image: inout SegmentImage, to disk: borrowing SimulatedDisk) {
+    private static func write(_ image: inout SegmentImage, to media: SimulatedMedia) {
         image.seal(sealedMilliseconds: 0)
-        UnsafeMutableRawBufferPointer(rebasing: disk.contents[image.offset...]).copyMemory(from: image.bytes)
+        media.alter(image.offset..<image.offset + image.bytes.count) { $0.copyMemory(from: image.bytes) }
     }
 
     /// One look at the disk: time passes, completions come in, the shard acts.
     func step() {
-        disk.tick()
+        media.tick()
         while let completion = disk.nextCompletion() { shard.complete(completion, on: &disk) }
         shard.act(on: &disk)
         disk.submit()
