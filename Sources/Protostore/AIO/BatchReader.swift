@@ -45,6 +45,7 @@ package struct BatchReader: ~Copyable {
         device.submit()
         while done < count {
             guard let completion = device.nextCompletion() else {
+                if let failure = device.collectFailure { throw failure }
                 _ = try epoll.blockingWaitForEvents(timeoutMilliseconds: 100)
                 device.submit()
                 continue

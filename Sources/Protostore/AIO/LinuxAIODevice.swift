@@ -13,9 +13,10 @@ import var CLinux.linux_RWF_DSYNC
 /// kernel carries out both without blocking io_submit. Kernels that know neither
 /// refuse them, and that is the request's completion.
 ///
-/// Errors: io_submit gives `-errno`. EAGAIN (out of requests) and EINTR leave the
-/// rest queued; anything else is the fault of the first request in the batch and
-/// becomes its completion, so that one bad request never stops the others.
+/// Errors: io_submit gives `-errno`. EAGAIN (out of requests) leaves the rest queued;
+/// anything else is the fault of the first request in the batch and becomes its
+/// completion, so that one bad request never stops the others. ``StorageFailure``
+/// has the table. io_getevents is called again by the next look after any error.
 package struct LinuxAIODevice: BlockDevice, ~Copyable {
     package let alignment: Int
     package let depthMax: Int
@@ -25,6 +26,9 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     package var hasQueued: Bool { queuedCount > 0 }
     /// io_submit and io_getevents calls so far.
     package private(set) var systemCallCount: UInt64 = 0
+    /// Why io_getevents failed last, but for signals: what is in flight stays
+    /// unreported while it does.
+    package private(set) var collectFailure: SystemError?
 
     private let file: CInt
     private let completionDescriptor: CInt
@@ -120,9 +124,9 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
             if taken > 0 {
                 done += Int(taken)
                 inFlightCount += Int(taken)
-            } else if taken == -EAGAIN || taken == 0 {
+            } else if taken == 0 || StorageFailure(.ioSubmit, code: -taken).kind == .later {
                 break
-            } else if taken != -EINTR {
+            } else {
                 let token = UInt32(UInt(bitPattern: pointers[done]!.pointee.data))
                 refused.append(IOCompletion(token: token, result: Int(taken)))
                 // No completion of the kernel's will announce it.
@@ -188,6 +192,13 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     private mutating func collectByCall() -> Int {
         var timeout = timespec(tv_sec: 0, tv_nsec: 0)
         systemCallCount &+= 1
-        return max(0, Int(io_getevents(context, 0, depthMax, events, &timeout)))
+        let count = io_getevents(context, 0, depthMax, events, &timeout)
+        guard count < 0 else { return Int(count) }
+        if StorageFailure(.ioGetevents, code: -count).kind != .retry {
+            collectFailure = SystemError("io_getevents", code: -count)
+        }
+        // What is done raised the descriptor before: raise it again for the next look.
+        WakeDescriptor.wake(completionDescriptor)
+        return 0
     }
 }

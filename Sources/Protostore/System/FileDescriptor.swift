@@ -45,7 +45,7 @@ extension FileDescriptor {
     package static func open(
         _ path: String, _ options: OpenOptions = [], mode: mode_t = 0o600
     ) throws(SystemError) -> FileDescriptor {
-        let descriptor = Glibc.open(path, options.rawValue | linux_O_CLOEXEC, mode)
+        let descriptor = uninterrupted { Glibc.open(path, options.rawValue | linux_O_CLOEXEC, mode) }
         guard descriptor >= 0 else { throw .last("open", on: path) }
         return FileDescriptor(owning: descriptor)
     }
@@ -80,12 +80,11 @@ extension FileDescriptor {
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
         var done = 0
         while done < buffer.count {
-            let count = pread(rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-            if count == 0 { break }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .last("pread")
+            let count = uninterrupted {
+                pread(rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
             }
+            guard count >= 0 else { throw .last("pread") }
+            if count == 0 { break }
             done += count
         }
         return done
@@ -95,11 +94,12 @@ extension FileDescriptor {
     package func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
         var done = 0
         while done < buffer.count {
-            let count = pwrite(rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .last("pwrite")
+            let count = uninterrupted {
+                pwrite(rawValue, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
             }
+            guard count >= 0 else { throw .last("pwrite") }
+            // No file does that; going on would never end.
+            guard count > 0 else { throw SystemError("pwrite", code: EIO) }
             done += count
         }
     }
@@ -117,18 +117,17 @@ extension FileDescriptor {
     }
 
     private func fallocate(mode: CInt, offset: Int, byteCount: Int) throws(SystemError) {
-        while linux_fallocate(rawValue, mode, Int64(offset), Int64(byteCount)) != 0 {
-            if errno != EINTR { throw .last("fallocate") }
-        }
+        let result = uninterrupted { linux_fallocate(rawValue, mode, Int64(offset), Int64(byteCount)) }
+        guard result == 0 else { throw .last("fallocate") }
     }
 
     package func truncate(byteCount: Int) throws(SystemError) {
-        guard ftruncate(rawValue, off_t(byteCount)) == 0 else { throw .last("ftruncate") }
+        guard uninterrupted({ ftruncate(rawValue, off_t(byteCount)) }) == 0 else { throw .last("ftruncate") }
     }
 
     /// Everything written so far is on stable storage when this returns.
-    /// A failure is final: the kernel may have dropped the data, and a second
-    /// call would report success.
+    /// A failure is final, even by a signal: the kernel may have dropped the data,
+    /// and a second call would report success.
     package func synchronize() throws(SystemError) {
         guard fdatasync(rawValue) == 0 else { throw .last("fdatasync") }
     }
@@ -136,10 +135,22 @@ extension FileDescriptor {
     /// Takes the exclusive lock of the file (flock), which goes with the descriptor.
     /// - Returns: false if another open file description holds it.
     package func tryLockExclusively() throws(SystemError) -> Bool {
-        if flock(rawValue, LOCK_EX | LOCK_NB) == 0 { return true }
+        if uninterrupted({ flock(rawValue, LOCK_EX | LOCK_NB) }) == 0 { return true }
         if errno == EWOULDBLOCK { return false }
         throw .last("flock")
     }
+}
+
+/// Repeats a call that a signal interrupted. One that is interrupted a hundred times
+/// in a row is left at its error.
+private func uninterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result {
+    var result = call()
+    var attempts = 1
+    while result < 0, errno == EINTR, attempts < 100 {
+        result = call()
+        attempts += 1
+    }
+    return result
 }
 
 // MARK: - Directories
