@@ -15,6 +15,9 @@ final class FrontEndHarness {
     /// Requests that the shard has and has not answered.
     private(set) var pending: [ShardRequest] = []
     private let value: UnsafeMutableRawBufferPointer
+    /// Writes whose value was, or was not, what was sent when the shard answered.
+    private(set) var writesStored = 0
+    private(set) var writesSpoiled = 0
 
     init(shortCircuitsReads: Bool = false, _ change: (inout FrontEndLimits) -> Void) throws {
         var limits = FrontEndLimits()
@@ -56,17 +59,26 @@ final class FrontEndHarness {
         bytes.withUnsafeBytes { Glibc.send(clients[client], $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
     }
 
-    /// Takes everything that has come for a client. - Returns: its bytes.
-    func receive(_ client: Int) -> Int {
-        var total = 0
+    /// Sends a piece and lets the front end see it.
+    func feed(_ client: Int, _ bytes: ArraySlice<UInt8>, _ answer: (ShardRequest) -> Int?) -> Bool {
+        send(client, [UInt8](bytes))
+        note(client, .readable)
+        return runUntilAsleep(answer)
+    }
+
+    /// Takes everything that has come for a client. - Returns: how many bytes that was.
+    func receive(_ client: Int) -> Int { receiveBytes(client).count }
+
+    func receiveBytes(_ client: Int) -> [UInt8] {
+        var received: [UInt8] = []
         withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
             while true {
                 let count = recv(clients[client], buffer.baseAddress, buffer.count, 0)
                 guard count > 0 else { return }
-                total += count
+                received += buffer[..<count]
             }
         }
-        return total
+        return received
     }
 
     func disconnect(_ client: Int) {
@@ -76,6 +88,7 @@ final class FrontEndHarness {
     }
 
     func isOpen(_ client: Int) -> Bool { frontEnd.connections.find(ids[client]) != nil }
+    func writeBytes(_ client: Int) -> Int { frontEnd.connections.find(ids[client])?.pointee.writeBytes ?? 0 }
     func blocked(_ client: Int) -> Connection.Blocked? { frontEnd.connections.find(ids[client])?.pointee.blocked }
 
     // MARK: The loop
@@ -83,7 +96,8 @@ final class FrontEndHarness {
     func note(_ client: Int, _ events: Epoll.Events) { frontEnd.noteEvent(ids[client], events) }
 
     /// One turn; `answer` gets each request that the shard takes in it and says how
-    /// many bytes the value has, or nil to keep the request for `answerPending`.
+    /// many bytes the value has, or nil to keep the request for `answerPending`. A
+    /// write is done with any answer.
     func turn(_ answer: (ShardRequest) -> Int?) {
         frontEnd.nowNanoseconds = Clock.monotonicNanoseconds()
         frontEnd.serve()
@@ -103,6 +117,10 @@ final class FrontEndHarness {
     }
 
     private func reply(_ request: ShardRequest, _ byteCount: Int) {
+        guard request.operation == .get else {
+            if WrittenValue(of: request).isIntact(in: request) { writesStored += 1 } else { writesSpoiled += 1 }
+            return frontEnd.complete(ShardReply(.done, to: request))
+        }
         guard byteCount > 0 else { return frontEnd.complete(ShardReply(.missing, to: request)) }
         let extentBytes = SizeClass(covering: byteCount + Record.headerBytes + 16)!.byteCount
         var reply = ShardReply(extentBytes > Int(request.allowanceBytes) ? .needsAllowance : .found, to: request)
@@ -125,12 +143,58 @@ final class FrontEndHarness {
         return false
     }
 
+    var allocatedBytes: Int { frontEnd.arena.allocatedBytes }
+    var writeBytes: Int { frontEnd.writeBytes }
+    var counters: FrontEndCounters { frontEnd.counters }
     var chargedBytes: Int { frontEnd.chargedBytes }
     var requestsInFlight: Int { frontEnd.table.count }
     var isDrained: Bool { frontEnd.isDrained }
 
     /// Nothing is charged, taken or held when no request is under way.
     var holdsNothing: Bool {
-        frontEnd.chargedBytes == 0 && frontEnd.table.count == 0 && frontEnd.arena.allocatedBytes == 0
+        frontEnd.chargedBytes == 0 && frontEnd.writeBytes == 0 && frontEnd.table.count == 0 && frontEnd.arena.allocatedBytes == 0
     }
+}
+
+extension ShardRequest {
+    /// The client's number, from the key.
+    var asker: Int { Int(keyBuffer[0]) }
+}
+
+/// A value that its key describes: whoever has the request knows what it must bring.
+struct WrittenValue {
+    var client: Int
+    var byteCount: Int
+    var seed: UInt8
+
+    init(client: Int, byteCount: Int, seed: UInt8 = 0) {
+        self.client = client
+        self.byteCount = byteCount
+        self.seed = seed
+    }
+
+    init(of request: ShardRequest) {
+        let key = request.keyBuffer
+        client = Int(key[0])
+        byteCount = Int(key.loadUnaligned(fromByteOffset: 2, as: UInt32.self))
+        seed = key[1]
+    }
+
+    var key: [UInt8] {
+        [UInt8(client), seed] + withUnsafeBytes(of: UInt32(byteCount)) { [UInt8]($0) } + [UInt8](repeating: 0, count: 10)
+    }
+
+    /// The whole 'W' request.
+    func request(id: UInt32) -> [UInt8] {
+        TestClient.request(key, id: id, type: UInt8(ascii: "W"), length: UInt32(21 + byteCount))
+            + (0..<byteCount).map(byte)
+    }
+
+    func isIntact(in request: ShardRequest) -> Bool {
+        guard request.operation == .put, let details = request.write?.pointee else { return false }
+        return details.valueBuffer.count == byteCount
+            && details.valueBuffer.enumerated().allSatisfy { $0.element == byte($0.offset) }
+    }
+
+    private func byte(_ position: Int) -> UInt8 { UInt8(truncatingIfNeeded: position &* 31 &+ position >> 8) &+ seed }
 }

@@ -109,10 +109,10 @@ import Testing
         harness.note(second, .readable)
         harness.turn { _ in nil }
         #expect(harness.blocked(second) == .byMemory)
-        let heldBySecond = harness.pending.count { $0.keyBuffer[0] == UInt8(second) }
+        let heldBySecond = harness.pending.count { $0.asker == second }
         #expect(heldBySecond == 2)
         // The first one's requests are done; the second one's are not.
-        harness.answerPending { $0.keyBuffer[0] == UInt8(first) ? 100 : nil }
+        harness.answerPending { $0.asker == first ? 100 : nil }
         #expect(harness.runUntilAsleep { _ in nil })
         #expect(harness.pending.count == 8)
         #expect(harness.blocked(second) == .no)
@@ -133,21 +133,21 @@ import Testing
             harness.turn { _ in nil }
         }
         #expect(harness.blocked(first) == .byMemory && harness.blocked(second) == .byMemory)
-        func pendingCount(_ client: Int) -> Int { harness.pending.count { $0.keyBuffer[0] == UInt8(client) } }
+        func pendingCount(_ client: Int) -> Int { harness.pending.count { $0.asker == client } }
         #expect(pendingCount(second) == 2)
         var isAnswered = false
         harness.answerPending { request in
-            guard !isAnswered, request.keyBuffer[0] == UInt8(first) else { return nil }
+            guard !isAnswered, request.asker == first else { return nil }
             isAnswered = true
             return 60_000
         }
         // Memory comes back: it is for the second, since the first may not have more.
-        harness.answerPending { $0.keyBuffer[0] == UInt8(holder) ? 100 : nil }
+        harness.answerPending { $0.asker == holder ? 100 : nil }
         #expect(harness.runUntilAsleep { _ in nil })
         #expect(harness.blocked(first) == .byBudget)
         #expect(pendingCount(second) > 2)
         for _ in 0..<200 {
-            harness.answerPending { $0.keyBuffer[0] == UInt8(first) ? 60_000 : 100 }
+            harness.answerPending { $0.asker == first ? 60_000 : 100 }
             #expect(harness.runUntilAsleep { _ in nil })
             for client in clients where harness.receive(client) > 0 { harness.note(client, .writable) }
         }
@@ -195,7 +195,7 @@ import Testing
         var gone = Set<Int>()
         // Of one size per client, so that what it gets can be counted.
         let sizes = clients.map { _ in Bool.random(using: &random) ? Int.random(in: 0...65_000, using: &random) : 0 }
-        func size(_ request: ShardRequest) -> Int { sizes[Int(request.keyBuffer[0])] }
+        func size(_ request: ShardRequest) -> Int { sizes[request.asker] }
         for _ in 0..<400 {
             let client = clients.randomElement(using: &random)!
             switch Int.random(in: 0..<12, using: &random) {

@@ -39,4 +39,34 @@ import Testing
         #expect(key.elementsEqual(1...16 as ClosedRange<UInt8>))
         #expect(table.key(of: ticket).baseAddress == key.baseAddress)
     }
+
+    /// What a write refers to lives as long as the write, and no longer: also where the
+    /// table goes first, as it does when a server ends with requests in flight.
+    @Test func whatAWriteRefersToGoesWithIt() {
+        weak var detached: ShardUpdate?
+        weak var leftBehind: ShardUpdate?
+        do {
+            var table = RequestTable(capacity: 4)
+            let tickets = [table.take(), table.take()]
+            do {
+                let updates = [ShardUpdate { _ in .keep }, ShardUpdate { _ in .delete }]
+                for (ticket, update) in zip(tickets, updates) {
+                    var details = WriteDetails()
+                    details.update = update
+                    table.attach(RequestTable.Write(details: details, buffer: nil, chargedBytes: 7), to: ticket)
+                }
+                (detached, leftBehind) = (updates[0], updates[1])
+            }
+            #expect(detached != nil && leftBehind != nil)
+            #expect(table.details(of: tickets[0])?.pointee.update === detached)
+            let read = table.take()
+            #expect(table.details(of: read) == nil)
+            let write = table.detachWrite(of: tickets[0])
+            #expect(write?.chargedBytes == 7)
+            table.giveBack(tickets[0])
+            let again = table.detachWrite(of: tickets[0])
+            #expect(again == nil)
+        }
+        #expect(detached == nil && leftBehind == nil)
+    }
 }

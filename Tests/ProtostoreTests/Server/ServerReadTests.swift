@@ -110,7 +110,10 @@ import Testing
     // MARK: What cannot be answered
 
     @Test(arguments: [
-        (TestClient.request([UInt8](repeating: 1, count: 16), id: 1, type: UInt8(ascii: "W"), length: 30), "'W'"),
+        (
+            TestClient.request([UInt8](repeating: 1, count: 16), id: 1, type: UInt8(ascii: "W"), length: 3000),
+            "'W' of a value of 2979 bytes; --max-value-size is 2000"
+        ),
         (TestClient.request([UInt8](repeating: 1, count: 16), id: 1, type: UInt8(ascii: "X")), "unknown request type 88"),
         (TestClient.request([UInt8](repeating: 1, count: 16), id: 1, length: 20), "request length 20 is below 21"),
         (TestClient.request([UInt8](repeating: 1, count: 16), id: 1, length: 0), "request length 0 is below"),
@@ -118,7 +121,7 @@ import Testing
         (TestClient.request([UInt8](repeating: 1, count: 16), id: 1, length: .max), "is over 65556"),
     ])
     func whatCannotBeFramedClosesThatConnectionAlone(request: [UInt8], reason: String) throws {
-        let server = try TestServer()
+        let server = try TestServer(configure: { $0.valueBytesMax = 2000 })
         let bad = try server.connect()
         let good = try server.connect()
         #expect(good.get(server.key(3)) != nil)

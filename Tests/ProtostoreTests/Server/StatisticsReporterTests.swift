@@ -9,6 +9,9 @@ import Testing
         report.frontEnd.requests = 4000
         report.frontEnd.misses = 40
         report.frontEnd.closedForCause = 3
+        report.frontEnd.writesDone = 300
+        report.frontEnd.writesRefused = 4
+        report.frontEnd.valueBytesIn = 640_000
         report.shard.readsStarted = 3960
         report.shard.hits = 3950
         report.shard.misses = 50
@@ -21,6 +24,7 @@ import Testing
         report.cpuNanoseconds = 1_500_000_000
         for count in [1, 1, 8] { report.batch.record(count) }
         report.latency.record(nanoseconds: 2_000_000)
+        report.writeLatency.record(nanoseconds: 3_000_000)
         return report
     }
 
@@ -28,7 +32,8 @@ import Testing
         let line = StatisticsReporter.line(Self.report(), since: nil, seconds: 2)
         #expect(line == "tcp-1: polls/s 500, requests/s 2000, reads/s 1980, writes/s 0, in flight 17 reads 0 writes, "
             + "waiting 5, requests/poll 4.00, syscalls/request 0.53, batch p50 1 p99 8, cpu 75%, "
-            + "latency us p50 2000 p99 2000 p99.9 2000, connections 9, misses/s 20, closed for cause 3, "
+            + "latency us p50 2000 p99 2000 p99.9 2000, connections 9, misses/s 20, puts/s 150, put KB/s 320, "
+            + "put latency us p50 3000 p99 3000 p99.9 3000, puts refused 4, closed for cause 3, "
             + "damaged 2, false candidates 10")
     }
 
@@ -42,7 +47,8 @@ import Testing
         #expect(line.hasPrefix("tcp-1: polls/s 100, requests/s 205, reads/s 0, writes/s 0,"))
         #expect(line.contains("requests/poll 2.05, syscalls/request 0.49,"))
         #expect(line.contains("cpu 50%,"))
-        #expect(line.contains("misses/s 0, closed for cause 3,"))
+        #expect(line.contains("misses/s 0, puts/s 0, put KB/s 0,"))
+        #expect(line.contains("puts refused 4, closed for cause 3,"))
     }
 
     @Test func aLoopThatOnlyReadsCountsItsRequestsAtTheShard() {
@@ -60,7 +66,8 @@ import Testing
         let line = StatisticsReporter.line(idle, since: idle, seconds: 0.1)
         #expect(line == "tcp-0: polls/s 0, requests/s 0, reads/s 0, writes/s 0, in flight 0 reads 0 writes, waiting 0, "
             + "requests/poll 0.00, syscalls/request 0.00, batch p50 0 p99 0, cpu 0%, "
-            + "latency us p50 0 p99 0 p99.9 0, connections 0, misses/s 0, closed for cause 0")
+            + "latency us p50 0 p99 0 p99.9 0, connections 0, misses/s 0, puts/s 0, put KB/s 0, "
+            + "put latency us p50 0 p99 0 p99.9 0, puts refused 0, closed for cause 0")
     }
 
     @Test func eachLoopIsComparedWithItself() {
