@@ -89,7 +89,8 @@ import Testing
         let answers = ask(store, keys, hash: oneHash)
         for number in 0..<12 { #expect(answers[number] == expected(store, number)) }
         #expect(answers[12] == .missing)
-        #expect(store.shard.counters.falseCandidates == UInt64((0..<12).reduce(0, +) + 12))
+        // All candidates are read, since a later one may be a newer record of the key.
+        #expect(store.shard.counters.falseCandidates == 12 * 11 + 12)
     }
 
     @Test func shortReadsAreCompleted() throws {
@@ -200,7 +201,8 @@ import Testing
         while let reply = shard.nextReply() { statuses.append(reply.status) }
         #expect(statuses == Array(repeating: .unreadable, count: requestsMax))
         #expect(shard.isIdle && disk.pendingCount == 0)
-        #expect(shard.counters.damagedRecords == UInt64(3 * requestsMax))
+        // Requests for one key share what is found out about it.
+        #expect(shard.counters.damagedRecords == 3)
         #expect(shard.nextIncident()?.kind == .damagedIndex)
     }
 

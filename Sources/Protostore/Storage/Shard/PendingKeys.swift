@@ -40,7 +40,7 @@ struct PendingKeys: ~Copyable {
         var slot: IndexSlot?
         /// Of the record of `slot`, once it was read.
         var sequence: UInt64 = 0
-        /// The highest that a record that could not be read may have.
+        /// The highest that a record that could not be read may have; 0 where all could.
         var unreadableSequence: UInt64 = 0
         var expiryMilliseconds: UInt64 = 0
         var valueType: UInt8 = 0

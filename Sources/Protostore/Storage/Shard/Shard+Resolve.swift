@@ -51,7 +51,7 @@ extension Shard where Memory: ~Copyable {
     }
 
     mutating func noteUnreadable(_ number: UInt32, sequence: UInt64) {
-        pending[number].unreadableSequence = max(pending[number].unreadableSequence, sequence)
+        pending[number].unreadableSequence = max(pending[number].unreadableSequence, sequence, 1)
     }
 
     /// The record is the key's; its buffer is this function's.
@@ -87,7 +87,7 @@ extension Shard where Memory: ~Copyable {
         let key = pending[number]
         if key.slot != nil {
             pending[number].base = .present
-            pending[number].isDoubtful = key.unreadableSequence >= key.sequence
+            pending[number].isDoubtful = key.unreadableSequence != 0 && key.unreadableSequence >= key.sequence
         } else {
             pending[number].base = key.unreadableSequence == 0 ? .absent : .unreadable
         }
