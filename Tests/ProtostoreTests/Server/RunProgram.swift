@@ -14,12 +14,14 @@ final class RunProgram {
 
     /// - Parameters:
     ///   - limit: a command for the shell that starts the program.
-    init(_ arguments: [String], limit: String = ":") throws {
+    ///   - environment: variables beside those of the tests, as ``FaultShim`` gives them.
+    init(_ arguments: [String], limit: String = ":", environment: [String: String] = [:]) throws {
         scratch = try ScratchDirectory()
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let program = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "run").path
         let words = ["/bin/sh", "-c", "\(limit); exec \"$0\" \"$@\"", program] + arguments
-        processIdentifier = try Self.spawn(words, output: scratch.file("output"), complaint: scratch.file("complaint"))
+        processIdentifier = try Self.spawn(
+            words, environment, output: scratch.file("output"), complaint: scratch.file("complaint"))
     }
 
     deinit {
@@ -28,7 +30,9 @@ final class RunProgram {
         _ = try? blockingWait()
     }
 
-    private static func spawn(_ words: [String], output: String, complaint: String) throws -> pid_t {
+    private static func spawn(
+        _ words: [String], _ more: [String: String], output: String, complaint: String
+    ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -48,6 +52,7 @@ final class RunProgram {
         // Crashes are told by their exit code; a backtrace would take seconds.
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
+        environment.merge(more) { $1 }
         var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for variable in variables { free(variable) } }
         let code = posix_spawn(&identifier, words[0], &actions, &attributes, &arguments, &variables)
