@@ -5,12 +5,12 @@ import Testing
 /// The whole client against a server in the same process.
 @Suite(.noHang, .serialized)
 struct ReadRunTests {
-    private struct Lines: ReadRun.Listener {
-        var seconds: [ReadReport.Second?] = []
+    private struct Lines: LoadRun.Listener {
+        var seconds: [LoadReport.Second?] = []
         var problems: [String] = []
         var isEnding = false
         mutating func wantsEnd() -> Bool { isEnding }
-        mutating func second(_ second: ReadReport.Second?) { seconds.append(second) }
+        mutating func second(_ second: LoadReport.Second?) { seconds.append(second) }
         mutating func problem(_ text: String) { problems.append(text) }
     }
 
@@ -18,7 +18,7 @@ struct ReadRunTests {
         _ behavior: TestServer.Behavior = TestServer.Behavior(), clients: Int = 2, inFlight: Int = 4,
         seconds: Double = 0.2, absentRatio: Double = 0, rate: LoadConfiguration.Rate? = nil, threads: Int = 1,
         warmUpSeconds: Double = 0
-    ) throws -> (report: ReadReport, lines: Lines, result: ReadRun.Result, server: TestServer) {
+    ) throws -> (report: LoadReport, lines: Lines, result: LoadRun.Result, server: TestServer) {
         let store = try GeneratedStore(count: 300)
         let server = try TestServer(store, behavior)
         defer { server.shutDown() }
@@ -27,7 +27,7 @@ struct ReadRunTests {
             warmUpSeconds: warmUpSeconds, seconds: seconds, absentRatio: absentRatio, rate: rate,
             verifiesBytes: true)
         var lines = Lines()
-        let result = try ReadRun(configuration, keys: KeySet(directory: store.directory)).run(&lines)
+        let result = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory))).run(&lines)
         return (result.report, lines, result, server)
     }
 
@@ -157,7 +157,7 @@ struct ReadRunTests {
         let configuration = LoadConfiguration(
             host: "127.0.0.1", port: server.port, clients: 1, inFlight: 1, seconds: 1)
         let error = #expect(throws: (any Error).self) {
-            _ = try ReadRun(configuration, keys: KeySet(directory: store.directory))
+            _ = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory)))
         }
         #expect("\(error!)".contains("Connection refused"))
     }
@@ -168,7 +168,7 @@ struct ReadRunTests {
         defer { server.shutDown() }
         let configuration = LoadConfiguration(
             host: "127.0.0.1", port: server.port, clients: 1, inFlight: 1, warmUpSeconds: 0, seconds: 30)
-        let run = try ReadRun(configuration, keys: KeySet(directory: store.directory))
+        let run = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory)))
         var lines = Lines(isEnding: true)
         let report = try run.run(&lines).report
         #expect(report.runtimeSeconds < 5)

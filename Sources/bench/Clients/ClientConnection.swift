@@ -10,6 +10,8 @@ struct ClientConnection: ~Copyable {
     private(set) var slots: RequestSlots
     private var outgoing: RequestBuffer
     private var incoming = ResponseRemainder()
+    /// Second halves of read-modify-writes that are to be sent before anything else.
+    private var followUps: [FollowUp] = []
     /// The socket took everything at the last send, or has room again.
     private var isWritable = false
     /// Closed connections keep their place in the loop's table; the socket
@@ -18,16 +20,28 @@ struct ClientConnection: ~Copyable {
     /// What to act on in the next turn without an event; nil: not on the loop's list.
     var pendingEvents: Epoll.Events?
 
-    init(_ descriptor: consuming FileDescriptor, inFlight: Int, random: inout SplitMix64) {
+    struct FollowUp {
+        let index: UInt32
+        /// When the first half started.
+        let startNanoseconds: UInt64
+    }
+
+    /// - Parameter valueBytesMax: of the longest value to write; nil where there are reads alone.
+    init(
+        _ descriptor: consuming FileDescriptor, inFlight: Int, valueBytesMax: Int? = nil, random: inout SplitMix64
+    ) {
         self.descriptor = descriptor
         slots = RequestSlots(capacity: inFlight, random: &random)
-        outgoing = RequestBuffer(requests: inFlight)
+        outgoing = RequestBuffer(requests: inFlight, valueBytesMax: valueBytesMax)
     }
 
     var rawValue: CInt { descriptor.rawValue }
     var hasUnsent: Bool { !outgoing.isEmpty }
-    /// Another request can be encoded now.
-    var hasRoom: Bool { isOpen && slots.hasRoom && outgoing.hasRoom }
+    /// Another request can be encoded now; follow-ups go first.
+    var hasRoom: Bool { isOpen && slots.hasRoom && outgoing.hasRoom && followUps.isEmpty }
+    var hasFollowUps: Bool { !followUps.isEmpty }
+    /// Operations that have not ended.
+    var unfinished: Int { slots.inFlight + followUps.count }
 
     mutating func becameWritable() { isWritable = true }
     mutating func close() { isOpen = false }
@@ -45,6 +59,34 @@ struct ClientConnection: ~Copyable {
     mutating func issue(_ operation: Operation, startNanoseconds: UInt64, keys: borrowing KeySet) {
         let id = slots.take(RequestSlots.Request(operation: operation, startNanoseconds: startNanoseconds))
         outgoing.appendRead(operation, id: id, keys: keys)
+    }
+
+    /// Encodes a request whose reply the ledger will judge; there must be room.
+    @inline(__always)
+    mutating func issue(_ operation: Operation, startNanoseconds: UInt64, ledger: borrowing Ledger) {
+        guard let index = operation.index else {
+            return issue(operation, startNanoseconds: startNanoseconds, keys: ledger.keys)
+        }
+        var request = RequestSlots.Request(operation: operation, startNanoseconds: startNanoseconds)
+        guard operation.isWrite else {
+            request.expectation = .read(ledger.table.snapshot(index))
+            return outgoing.appendRead(operation, id: slots.take(request), keys: ledger.keys)
+        }
+        let write = if case .fill = operation { Ledger.Write(index: index, version: 0) } else { ledger.next(index) }
+        request.expectation = .write(write)
+        outgoing.appendWrite(operation, write, id: slots.take(request), ledger: ledger)
+    }
+
+    /// Puts the second half of a read-modify-write in line.
+    mutating func follow(_ followUp: FollowUp) {
+        followUps.append(followUp)
+    }
+
+    /// Encodes what is in line, as far as there is room.
+    mutating func issueFollowUps(ledger: borrowing Ledger) {
+        while isOpen, slots.hasRoom, outgoing.hasRoom, let next = followUps.popLast() {
+            issue(.modify(index: next.index), startNanoseconds: next.startNanoseconds, ledger: ledger)
+        }
     }
 
     /// What a send came to; nil means that there was nothing to do yet.

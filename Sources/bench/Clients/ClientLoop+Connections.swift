@@ -14,6 +14,7 @@ extension ClientLoop {
         if events.contains(.writable) { connections[index].becameWritable() }
         let isEnding = !events.isDisjoint(with: Self.endings)
         if isEnding || events.contains(.readable) { receive(index, untilEnd: isEnding) }
+        if connections[index].hasFollowUps, let ledger { connections[index].issueFollowUps(ledger: ledger) }
         if schedule == nil { refill(index) }
         flush(index)
     }
@@ -42,10 +43,9 @@ extension ClientLoop {
         var cursor = connections[index].responses(in: buffer, count: count)
         while let response = cursor.next() {
             guard let request = connections[index].complete(id: response.id) else {
-                drop(index, "got a reply to request id \(response.id), which is not in flight")
+                drop(index, "got a reply to request id \(response.id), which is not in flight", isLoss: false)
                 return
             }
-            inFlight &-= 1
             record(response, to: request, on: index)
         }
         connections[index].keep(restOf: cursor)
@@ -53,32 +53,69 @@ extension ClientLoop {
 
     @inline(__always)
     private mutating func record(_ response: Response, to request: RequestSlots.Request, on index: Int) {
-        meter.interval.counters.replies &+= 1
-        meter.interval.counters.payloadBytes &+= response.body.count
-        // The start is never later: requests are not sent before they are due.
-        if timeline.measures(startNanoseconds: request.startNanoseconds) {
-            meter.interval.recordLatency(nanoseconds: now &- request.startNanoseconds)
+        meter.interval.counters.responses &+= 1
+        if let kind = request.operation.kind {
+            inFlight &-= 1
+            count(response, to: request, as: kind)
+        } else if let key = request.operation.index {
+            meter.interval.counters[.readModifyWrite].payloadBytes &+= response.body.count
+            connections[index].follow(.init(index: key, startNanoseconds: request.startNanoseconds))
         }
-        switch check.verdict(response.body, for: request.operation, keys: keys) {
+        switch verdict(on: response.body, to: request) {
         case .hit: break
         case .miss: meter.interval.counters.misses &+= 1
         case .wrong(let fault): report(fault, response, to: request, on: index)
         }
     }
 
+    @inline(__always)
+    private mutating func count(_ response: Response, to request: RequestSlots.Request, as kind: OperationKind) {
+        var payloadBytes = response.body.count
+        if case .write(let write) = request.expectation { payloadBytes &+= ledger?.bytes(of: write) ?? 0 }
+        meter.interval.counters[kind].operations &+= 1
+        meter.interval.counters[kind].payloadBytes &+= payloadBytes
+        // The start is never later: requests are not sent before they are due.
+        if timeline.measures(startNanoseconds: request.startNanoseconds) {
+            meter.interval.recordLatency(kind, nanoseconds: now &- request.startNanoseconds)
+        }
+    }
+
+    @inline(__always)
+    private func verdict(on body: UnsafeRawBufferPointer, to request: RequestSlots.Request) -> ResponseCheck.Verdict {
+        guard let ledger, let key = request.operation.index else {
+            return check.verdict(body, for: request.operation, keys: keys)
+        }
+        switch request.expectation {
+        case .write(let write):
+            guard body.isEmpty else { return .wrong(.answeredWrite) }
+            ledger.acknowledge(write)
+            return .hit
+        case .read(let snapshot) where check.bytes || body.isEmpty:
+            return ledger.verdict(body, index: key, since: snapshot)
+        case .read, .none:
+            return .hit
+        }
+    }
+
     private mutating func report(
         _ fault: ResponseCheck.Fault, _ response: Response, to request: RequestSlots.Request, on index: Int
     ) {
-        if fault == .missing { meter.interval.counters.misses += 1 }
+        switch fault {
+        case .missing, .lost: meter.interval.counters.misses += 1
+        default: break
+        }
         guard meter.countError() else { return }
         let key = keys.describe(request.operation)
         meter.tell("client \(firstClient + index): \(key) \(fault.describe(bytes: response.body.count))")
     }
 
     /// Gives a connection up; the run goes on with the others.
-    private mutating func drop(_ index: Int, _ reason: String) {
-        let lost = connections[index].slots.inFlight
-        if meter.countError() {
+    /// - Parameter isLoss: the server went away, which some runs expect.
+    private mutating func drop(_ index: Int, _ reason: String, isLoss: Bool = true) {
+        let lost = connections[index].unfinished
+        if isLoss && acceptsLoss {
+            meter.interval.counters.lostConnections += 1
+        } else if meter.countError() {
             meter.tell("client \(firstClient + index): the connection \(reason), with \(lost) requests in flight")
         }
         connections[index].close()
@@ -100,13 +137,20 @@ extension ClientLoop {
     /// Closed loop: as many requests as have room.
     private mutating func refill(_ index: Int) {
         guard isIssuing else { return }
-        while connections[index].hasRoom { issue(on: index, startNanoseconds: now) }
+        while connections[index].hasRoom, issue(on: index, startNanoseconds: now) {}
     }
 
+    /// - Returns: false where the workload is at its end.
     @inline(__always)
-    private mutating func issue(on index: Int, startNanoseconds: UInt64) {
-        connections[index].issue(workload.next(), startNanoseconds: startNanoseconds, keys: keys)
+    private mutating func issue(on index: Int, startNanoseconds: UInt64) -> Bool {
+        guard let operation = workload.next() else { return false }
+        if let ledger {
+            connections[index].issue(operation, startNanoseconds: startNanoseconds, ledger: ledger)
+        } else {
+            connections[index].issue(operation, startNanoseconds: startNanoseconds, keys: keys)
+        }
         inFlight &+= 1
+        return true
     }
 
     private mutating func flush(_ index: Int) {
@@ -115,7 +159,8 @@ extension ClientLoop {
         switch transfer {
         case .bytes:
             // More in flight than the buffer holds: the rest in the next turn.
-            if schedule == nil, isIssuing, connections[index].hasRoom { setPending(index, []) }
+            let hasMore = connections[index].hasFollowUps && !connections[index].hasUnsent
+            if hasMore || schedule == nil && isIssuing && connections[index].hasRoom { setPending(index, []) }
         case .wouldBlock:
             break
         case .closed:
@@ -142,7 +187,7 @@ extension ClientLoop {
                 break
             }
             if !connections[index].hasUnsent { touched.append(index) }
-            issue(on: index, startNanoseconds: schedule!.take())
+            guard issue(on: index, startNanoseconds: schedule!.take()) else { break }
         }
         for index in touched { flush(index) }
         touched.removeAll(keepingCapacity: true)

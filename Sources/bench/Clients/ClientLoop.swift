@@ -23,7 +23,7 @@ struct ClientLoop: ~Copyable {
     /// How a loop ended.
     struct End: Equatable, Sendable {
         var openConnections = 0
-        /// Requests on open connections that had no reply when the loop gave up.
+        /// Requests on open connections that had not ended when the loop gave up.
         var unanswered = 0
         /// Arrivals of an open loop that were due but found no free slot until the end.
         var unsent = 0
@@ -33,6 +33,10 @@ struct ClientLoop: ~Copyable {
 
     let keys: KeySet
     let check: ResponseCheck
+    /// What was written, where the run writes.
+    let ledger: Ledger?
+    /// Connections may be lost: the server is going to be killed.
+    let acceptsLoss: Bool
     /// The number of its first connection among all clients, for reports.
     let firstClient: Int
     let slotsPerConnection: Int
@@ -65,19 +69,25 @@ struct ClientLoop: ~Copyable {
     /// - Parameter firstClient: the number of the first connection among all clients.
     /// - Throws: what `connect` throws, and `SystemError` of epoll.
     init(
-        configuration: LoadConfiguration, keys: KeySet, workload: Workload, mailbox: IntervalMailbox,
+        load: Load, workload: Workload, mailbox: IntervalMailbox,
         firstClient: Int, count: Int, connect: () throws -> FileDescriptor
     ) throws {
+        let configuration = load.configuration
+        let valueBytesMax = load.ledger?.keys.valueBytesMax
         let epoll = try Epoll(capacity: min(count, 512))
         var connections = ConnectionTable(capacity: count)
         var random = SplitMix64(seed: configuration.seed ^ UInt64(firstClient) &* 0x9E37_79B9)
         for index in 0..<count {
             let descriptor = try connect()
             try epoll.add(descriptor.rawValue, [.readable, .writable, .peerClosed, .edgeTriggered], data: UInt64(index))
-            connections.append(ClientConnection(descriptor, inFlight: configuration.inFlight, random: &random))
+            connections.append(
+                ClientConnection(
+                    descriptor, inFlight: configuration.inFlight, valueBytesMax: valueBytesMax, random: &random))
         }
-        self.keys = keys
+        self.keys = load.keys
         self.check = configuration.check
+        self.ledger = load.ledger
+        self.acceptsLoss = configuration.acceptsLoss
         self.firstClient = firstClient
         self.slotsPerConnection = configuration.inFlight
         self.epoll = epoll
@@ -113,6 +123,8 @@ struct ClientLoop: ~Copyable {
         } catch {
             end.failure = error
         }
+        // A workload that is at its end ends the measured time.
+        if workload.isExhausted { self.timeline.end(at: now) }
         end.openConnections = openConnections
         end.unanswered = inFlight
         end.unsent = self.schedule?.discard(before: min(now, self.timeline.measureUntil)) ?? 0
@@ -120,8 +132,8 @@ struct ClientLoop: ~Copyable {
         return end
     }
 
-    /// Requests may still be sent.
-    var isIssuing: Bool { now < timeline.measureUntil }
+    /// Operations may still be started.
+    var isIssuing: Bool { now < timeline.measureUntil && !workload.isExhausted }
 
     private var isFinished: Bool {
         if openConnections == 0 || now >= timeline.giveUp { return true }

@@ -12,13 +12,12 @@ final class LoadThread: @unchecked Sendable {
     /// Connects the thread's share of the clients.
     /// - Throws: `SystemError` where a connection is refused.
     init(
-        _ number: Int, _ configuration: LoadConfiguration, keys: KeySet, workload: Workload,
-        firstClient: Int, count: Int
+        _ number: Int, _ load: Load, firstClient: Int, count: Int
     ) throws {
         self.number = number
+        let configuration = load.configuration
         loop = try ClientLoop(
-            configuration: configuration, keys: keys, workload: workload, mailbox: mailbox,
-            firstClient: firstClient, count: count
+            load: load, workload: load.workload(number), mailbox: mailbox, firstClient: firstClient, count: count
         ) {
             try Socket.blockingConnect(host: configuration.host, port: configuration.port)
         }

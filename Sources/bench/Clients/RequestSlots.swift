@@ -14,8 +14,18 @@ struct RequestSlots: ~Copyable {
 
     struct Request {
         var operation: Operation
-        /// When it was due (open loop) or encoded (closed loop).
+        /// When it was due (open loop) or encoded (closed loop); for the second half of a
+        /// read-modify-write, when the first was.
         var startNanoseconds: UInt64
+        var expectation = Expectation.none
+    }
+
+    /// What the ledger said when the request was sent.
+    enum Expectation {
+        /// There is no ledger, or the key is none of its own.
+        case none
+        case read(VersionTable.Snapshot)
+        case write(Ledger.Write)
     }
 
     private struct Slot {

@@ -7,14 +7,16 @@ import Protostore
 /// The path of a request through the sources: ``Workload`` says what to ask,
 /// ``RequestSlots`` gives it an id, ``RequestBuffer`` encodes it,
 /// ``ClientLoop`` sends it and receives the reply, ``ResponseCursor`` cuts that
-/// off, ``ResponseCheck`` judges it, and ``Interval`` takes it to the
-/// ``ReadReport``.
+/// off, ``ResponseCheck`` (or, where this client writes, the ``Ledger``) judges it,
+/// and ``Interval`` takes it to the ``LoadReport``.
 @main
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Load generators and benchmarks of Protostore.",
-        subcommands: [ReadCommand.self, ConnectCommand.self, IndexBenchmark.self])
+        subcommands: [
+            ReadCommand.self, InsertCommand.self, MixedCommand.self, ConnectCommand.self, IndexBenchmark.self,
+        ])
 }
 
 /// Where the server is.

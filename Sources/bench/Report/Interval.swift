@@ -11,21 +11,43 @@ import Synchronization
 /// reporting thread adds up, clears (the slow part) and gives back.
 struct Interval: Sendable {
     struct Counters: Equatable, Sendable {
-        var replies = 0
-        var payloadBytes = 0
+        struct Operations: Equatable, Sendable {
+            /// Operations that ended.
+            var operations = 0
+            /// Values that were read or written.
+            var payloadBytes = 0
+        }
+
+        var kinds = PerKind { Operations() }
+        /// Replies of any kind: two for a read-modify-write.
+        var responses = 0
         var misses = 0
         var errors = 0
+        var lostConnections = 0
         var receives = 0
         var sends = 0
         var waits = 0
         var userNanoseconds: UInt64 = 0
         var systemNanoseconds: UInt64 = 0
 
+        subscript(kind: OperationKind) -> Operations {
+            @inline(__always) _read { yield kinds[kind] }
+            @inline(__always) _modify { yield &kinds[kind] }
+        }
+
+        /// Of all kinds together.
+        var operations: Int { OperationKind.allCases.reduce(0) { $0 + kinds[$1].operations } }
+        var payloadBytes: Int { OperationKind.allCases.reduce(0) { $0 + kinds[$1].payloadBytes } }
+
         static func += (sum: inout Counters, term: Counters) {
-            sum.replies += term.replies
-            sum.payloadBytes += term.payloadBytes
+            for kind in OperationKind.allCases {
+                sum[kind].operations += term[kind].operations
+                sum[kind].payloadBytes += term[kind].payloadBytes
+            }
+            sum.responses += term.responses
             sum.misses += term.misses
             sum.errors += term.errors
+            sum.lostConnections += term.lostConnections
             sum.receives += term.receives
             sum.sends += term.sends
             sum.waits += term.waits
@@ -43,21 +65,21 @@ struct Interval: Sendable {
     var startNanoseconds: UInt64 = 0
     var endNanoseconds: UInt64 = 0
     var counters = Counters()
-    /// Nanoseconds, three significant digits; requests that started in the measured time.
-    var latency = Histogram<UInt64>(highestTrackableValue: latencyNanosecondsMax)
+    /// Nanoseconds, three significant digits; operations that started in the measured time.
+    var latency = PerKind { Histogram<UInt64>(highestTrackableValue: latencyNanosecondsMax) }
     /// The first few errors in words.
     var problems: [String] = []
 
     @inline(__always)
-    mutating func recordLatency(nanoseconds: UInt64) {
-        latency.record(min(nanoseconds, Self.latencyNanosecondsMax))
+    mutating func recordLatency(_ kind: OperationKind, nanoseconds: UInt64) {
+        latency[kind].record(min(nanoseconds, Self.latencyNanosecondsMax))
     }
 
-    /// Empties it for another use; the histogram keeps its memory.
+    /// Empties it for another use; the histograms keep their memory.
     mutating func reset() {
         counters = Counters()
         problems.removeAll(keepingCapacity: true)
-        if latency.totalCount > 0 { latency.reset() }
+        for kind in OperationKind.allCases where latency[kind].totalCount > 0 { latency[kind].reset() }
     }
 
     /// Adds what another thread measured up to the same boundary.
@@ -65,8 +87,17 @@ struct Interval: Sendable {
         startNanoseconds = min(startNanoseconds, other.startNanoseconds)
         endNanoseconds = max(endNanoseconds, other.endNanoseconds)
         counters += other.counters
-        latency.add(other.latency)
+        for kind in OperationKind.allCases { latency[kind].add(other.latency[kind]) }
         problems += other.problems
+    }
+}
+
+extension PerKind where Value == Histogram<UInt64> {
+    /// The latencies of all kinds.
+    var sum: Histogram<UInt64> {
+        var sum = read
+        for kind in [OperationKind.write, .readModifyWrite] where self[kind].totalCount > 0 { sum.add(self[kind]) }
+        return sum
     }
 }
 

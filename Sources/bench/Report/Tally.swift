@@ -6,24 +6,31 @@ import Histogram
 /// ended. Complete intervals are reduced to a line of numbers: memory does not
 /// grow with the length of the run beyond that.
 struct Tally {
-    private(set) var seconds: [ReadReport.Second] = []
-    /// Of the measured requests, in nanoseconds.
-    private(set) var latency = Histogram<UInt64>(highestTrackableValue: Interval.latencyNanosecondsMax)
+    private(set) var seconds: [LoadReport.Second] = []
+    /// Of the measured operations, in nanoseconds.
+    private(set) var latency = PerKind {
+        Histogram<UInt64>(highestTrackableValue: Interval.latencyNanosecondsMax)
+    }
     /// Of the measured time.
     private(set) var counters = Interval.Counters()
     /// Of the whole run.
     private(set) var errors = 0
+    private(set) var lostConnections = 0
     private(set) var problems: [String] = []
     private(set) var runtimeNanoseconds: UInt64 = 0
 
     private let measureFrom: UInt64
+    private let kinds: [OperationKind]
     private var incomplete: [Int: Interval] = [:]
     /// For each thread, the last interval it delivered; `Int.max` once it has ended.
     private var reached: [Int]
 
-    /// - Parameter measureFrom: the end of the warm-up, on the monotonic clock.
-    init(threads: Int, measureFrom: UInt64) {
+    /// - Parameters:
+    ///   - measureFrom: the end of the warm-up, on the monotonic clock.
+    ///   - kinds: that the run has.
+    init(threads: Int, measureFrom: UInt64, kinds: [OperationKind] = [.read]) {
         self.measureFrom = measureFrom
+        self.kinds = kinds
         reached = Array(repeating: -1, count: threads)
     }
 
@@ -50,27 +57,33 @@ struct Tally {
         let interval = incomplete.removeValue(forKey: index)!
         errors += interval.counters.errors
         problems += interval.problems
-        latency.add(interval.latency)
+        lostConnections += interval.counters.lostConnections
+        for kind in OperationKind.allCases { latency[kind].add(interval.latency[kind]) }
         if interval.phase == .measured {
             counters += interval.counters
             runtimeNanoseconds += interval.endNanoseconds - interval.startNanoseconds
-            seconds.append(ReadReport.Second(interval, measureFrom: measureFrom))
+            seconds.append(LoadReport.Second(interval, kinds: kinds, measureFrom: measureFrom))
         }
         return interval
     }
 
     /// The report of everything added so far.
-    func report(_ configuration: LoadConfiguration, keyCount: UInt32, unsentArrivals: Int) -> ReadReport {
+    func report(_ configuration: LoadConfiguration, keyCount: UInt32, unsentArrivals: Int) -> LoadReport {
         let runtime = Double(runtimeNanoseconds) / 1e9
-        func perSecond(_ count: Int) -> Double { runtime > 0 ? Double(count) / runtime : 0 }
-        let fast = latency.count(within: 0...999_999)
-        return ReadReport(
-            configuration: configuration, keyCount: keyCount, runtimeSeconds: runtime, requests: counters.replies,
-            requestsPerSecond: perSecond(counters.replies),
-            megabytesPerSecond: perSecond(counters.payloadBytes) / 1e6,
-            misses: counters.misses, errors: errors, problems: problems, unsentArrivals: unsentArrivals,
-            latencyRequests: Int(latency.totalCount), latencyMicroseconds: ReadReport.Latency(latency),
-            shareUnderOneMillisecond: latency.totalCount == 0 ? 0 : Double(fast) / Double(latency.totalCount),
-            clientPerRequest: ReadReport.ClientCost(counters), seconds: seconds)
+        let whole = LoadReport.Operations(
+            Interval.Counters.Operations(operations: counters.operations, payloadBytes: counters.payloadBytes),
+            runtimeSeconds: runtime, latency: latency.sum)
+        func part(_ kind: OperationKind) -> LoadReport.Operations? {
+            guard kinds.contains(kind) else { return nil }
+            return LoadReport.Operations(counters[kind], runtimeSeconds: runtime, latency: latency[kind])
+        }
+        return LoadReport(
+            configuration: configuration, keyCount: keyCount, runtimeSeconds: runtime, requests: whole.requests,
+            requestsPerSecond: whole.requestsPerSecond, megabytesPerSecond: whole.megabytesPerSecond,
+            misses: counters.misses, errors: errors, lostConnections: lostConnections, problems: problems,
+            unsentArrivals: unsentArrivals, latencyRequests: whole.latencyRequests,
+            latencyMicroseconds: whole.latencyMicroseconds, shareUnderOneMillisecond: whole.shareUnderOneMillisecond,
+            reads: part(.read), writes: part(.write), readModifyWrites: part(.readModifyWrite),
+            clientPerRequest: LoadReport.ClientCost(counters), seconds: seconds)
     }
 }

@@ -1,11 +1,13 @@
 /// The client's side of the native protocol.
 ///
 /// ```
-/// request     u32 length = 21 | u8 'R' | 16-byte key | u32 request id
+/// read        u32 length = 21          | u8 'R' | 16-byte key | u32 request id
+/// write       u32 length = 21 + value  | u8 'W' | 16-byte key | u32 request id | value
 /// response    u32 request id | u16 body length | body
 /// ```
 ///
-/// All integers are big-endian; an empty body means that the key is missing.
+/// All integers are big-endian. An empty body answers a read of a missing key, and
+/// a write when it is on stable storage.
 /// Responses of a connection come in any order. Written apart from the
 /// server's codec on purpose: a mistake in one is not repeated in the other.
 ///
@@ -26,7 +28,17 @@ enum NativeWire {
         request.storeBytes(of: id.bigEndian, toByteOffset: 21, as: UInt32.self)
     }
 
+    /// Writes everything of a write request but the key and the value, which goes to `request + 25`.
+    /// - Parameter valueBytes: at most 65,535.
+    @inline(__always)
+    static func encodeWrite(id: UInt32, valueBytes: Int, to request: UnsafeMutableRawPointer) {
+        request.storeBytes(of: UInt32(valueOffset - 4 + valueBytes).bigEndian, toByteOffset: 0, as: UInt32.self)
+        request.storeBytes(of: UInt8(ascii: "W"), toByteOffset: 4, as: UInt8.self)
+        request.storeBytes(of: id.bigEndian, toByteOffset: 21, as: UInt32.self)
+    }
+
     static let keyOffset = 5
+    static let valueOffset = 25
 }
 
 struct Response {

@@ -5,16 +5,27 @@
 /// the requests that would follow keep their slots free, so the buffer never
 /// grows.
 struct RequestBuffer: ~Copyable {
-    /// Room for this many requests; a connection with more in flight sends them in several turns.
-    static let requestsMax = 1024
+    /// Room for this many reads; a connection with more in flight sends them in several turns.
+    static let readsMax = 1024
+    /// Writes fill about as much before they are sent, but for the last one.
+    private static let writesBytesMax = 256 << 10
 
     private let bytes: UnsafeMutableRawPointer
     private let capacityBytes: Int
+    /// The longest request that can come.
+    private let requestBytesMax: Int
     private var startBytes = 0
     private var endBytes = 0
 
-    init(requests: Int) {
-        capacityBytes = min(requests, Self.requestsMax) * NativeWire.readRequestBytes
+    /// - Parameters:
+    ///   - requests: the most in flight.
+    ///   - valueBytesMax: of the longest value to write; nil where there are reads alone.
+    init(requests: Int, valueBytesMax: Int? = nil) {
+        requestBytesMax = NativeWire.readRequestBytes + (valueBytesMax ?? 0)
+        capacityBytes =
+            valueBytesMax == nil
+            ? min(requests, Self.readsMax) * requestBytesMax
+            : min(requests * requestBytesMax, Self.writesBytesMax + requestBytesMax)
         bytes = .allocate(byteCount: capacityBytes, alignment: 16)
     }
 
@@ -23,7 +34,7 @@ struct RequestBuffer: ~Copyable {
     }
 
     var isEmpty: Bool { startBytes == endBytes }
-    var hasRoom: Bool { capacityBytes &- endBytes >= NativeWire.readRequestBytes }
+    var hasRoom: Bool { capacityBytes &- endBytes >= requestBytesMax }
 
     /// What to send next.
     var unsent: UnsafeRawBufferPointer {
@@ -38,6 +49,19 @@ struct RequestBuffer: ~Copyable {
         NativeWire.encodeRead(id: id, to: request)
         keys.writeKey(of: operation, to: request + NativeWire.keyOffset)
         endBytes &+= NativeWire.readRequestBytes
+    }
+
+    /// Encodes a write request; there must be room.
+    @inline(__always)
+    mutating func appendWrite(_ operation: Operation, _ write: Ledger.Write, id: UInt32, ledger: borrowing Ledger) {
+        let valueBytes = ledger.bytes(of: write)
+        precondition(hasRoom && NativeWire.readRequestBytes + valueBytes <= requestBytesMax)
+        let request = bytes + endBytes
+        NativeWire.encodeWrite(id: id, valueBytes: valueBytes, to: request)
+        ledger.keys.writeKey(of: operation, to: request + NativeWire.keyOffset)
+        let value = UnsafeMutableRawBufferPointer(start: request + NativeWire.valueOffset, count: valueBytes)
+        ledger.fill(value, with: write)
+        endBytes &+= NativeWire.valueOffset + valueBytes
     }
 
     /// The socket took the first `count` bytes.

@@ -13,9 +13,9 @@ import Testing
         interval.phase = phase
         interval.startNanoseconds = start
         interval.endNanoseconds = end
-        for latency in latencies { interval.recordLatency(nanoseconds: latency) }
-        interval.counters.replies = latencies.count
-        interval.counters.payloadBytes = bytes
+        for latency in latencies { interval.recordLatency(.read, nanoseconds: latency) }
+        interval.counters[.read].operations = latencies.count
+        interval.counters[.read].payloadBytes = bytes
         return interval
     }
 
@@ -66,11 +66,11 @@ import Testing
         tally.add(interval(1, .measured, from: 0, to: 5, latencies: [1]), thread: 0)
         #expect(tally.nextComplete() == nil)
         tally.add(interval(1, .measured, from: 0, to: 5, latencies: [1]), thread: 1)
-        #expect(tally.nextComplete()?.counters.replies == 2)
+        #expect(tally.nextComplete()?.counters.operations == 2)
         #expect(tally.nextComplete() == nil)
         tally.add(interval(2, .measured, from: 5, to: 9, latencies: [1]), thread: 0)
         tally.end(thread: 1)
-        #expect(tally.nextComplete()?.counters.replies == 1)
+        #expect(tally.nextComplete()?.counters.operations == 1)
         #expect(!tally.hasEnded)
         tally.end(thread: 0)
         #expect(tally.hasEnded)
@@ -153,11 +153,11 @@ import Testing
     }
 
     @Test func aSecondsLineStandsUnderItsColumns() {
-        let second = ReadReport.Second(
+        let second = LoadReport.Second(
             atSeconds: 12, requestsPerSecond: 123_456.7, megabytesPerSecond: 99.96, p50Microseconds: 81.25,
             p99Microseconds: 1234, misses: 5, errors: 0)
         #expect(
-            ReadReport.Second.columns + "\n" + second.line == """
+            LoadReport.Second.columns + "\n" + second.line == """
                      time  requests/s      MB/s     p50 us     p99 us   misses  errors
                    12.0 s     123,457     100.0       81.3    1,234.0        5       0
                 """)
