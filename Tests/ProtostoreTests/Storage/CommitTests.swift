@@ -16,7 +16,7 @@ import Testing
     // Computed by a program of its own (Python's struct and xxhash), as are the other literals here.
     static let header = [UInt8](
         hexadecimal: """
-            a8ad4f40c32b44b65053434f4d4d4954060000000000000021000000000000000807060504030201
+            c296bcead04be9e25053434f4d4d4954060000000000000021000000000000000807060504030201
             2000000000000000e803000000000000020000000030000000200000020000000000000000000000
             """)
     static let entries = [UInt8](
@@ -25,7 +25,7 @@ import Testing
             35f38b5effef490c15f81eaf51292e964300000002000000
             """)
     /// XXH3-64, seeded with 0.
-    static let checksumOfAllBytes: UInt64 = 0x375C_334C_9BC2_BC9E
+    static let checksumOfAllBytes: UInt64 = 0xF976_8D00_8B84_3C47
 
     /// A segment whose second commit, at 12,288, is the one of the literals.
     static func builder(_ layout: DatafileLayout, records: [LogSegmentBuilder.Record] = records) -> LogSegmentBuilder {
@@ -38,11 +38,12 @@ import Testing
 
     static func decode(
         _ bytes: [UInt8], _ copy: CommitDirectory.Copy, at position: Int, use: UInt64? = 6, segment: Int = 5,
-        _ layout: DatafileLayout
+        hashSeed: UInt64 = LogSegmentBuilder.hashSeed, _ layout: DatafileLayout
     ) -> CommitDirectory? {
         bytes.withUnsafeBytes {
             CommitDirectory(
-                $0, copy, at: position, use: use, segmentOffset: layout.segmentOffset(segment), layout: layout)
+                $0, copy, at: position, use: use, segmentOffset: layout.segmentOffset(segment), layout: layout,
+                hashSeed: hashSeed)
         }
     }
 
@@ -120,6 +121,7 @@ import Testing
                 #expect(Self.decode(builder.bytes, copy, at: position + 4096, use: use, Self.small) == nil)
             }
             #expect(Self.decode(builder.bytes, copy, at: position, use: 7, Self.small) == nil)
+            #expect(Self.decode(builder.bytes, copy, at: position, hashSeed: 1, Self.small) == nil)
             // The whole commit in another place of its segment.
             var moved = builder.bytes
             let commitBytes = builder.bytes[Int(commit.offset)..<commit.end]
@@ -158,10 +160,11 @@ import Testing
             change(directory)
             let header = UnsafeRawBufferPointer(rebasing: directory[..<CommitHeader.byteCount])
             let entries = UnsafeRawBufferPointer(rebasing: directory[CommitHeader.byteCount...])
-            let place = UInt64(builder.offset + start)
+            let place = builder.offset + start
             let use: UInt64 = header.get(16)
             let checksum = CommitHeader.checksum(
-                header: header, entries: entries, seed: Record.checksumSeed(use: use, offset: place))
+                header: header, entries: entries,
+                seed: CommitHeader.checksumSeed(use: use, commitOffset: place, hashSeed: LogSegmentBuilder.hashSeed))
             directory.put(checksum, at: 0)
         }
         return bytes

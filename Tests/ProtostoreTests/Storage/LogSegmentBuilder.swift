@@ -13,6 +13,7 @@ struct LogSegmentBuilder {
 
     static let hashSeed: UInt64 = 0xABCDEF
 
+    let hashSeed: UInt64
     let layout: DatafileLayout
     let segment: Int
     let header: SegmentHeader
@@ -29,8 +30,9 @@ struct LogSegmentBuilder {
     /// - Parameter bytes: what an earlier use left behind.
     init(
         _ layout: DatafileLayout, segment: Int, use: UInt64, log: UInt32 = 2, number: UInt64 = 1, sequence: UInt64 = 1000,
-        over bytes: [UInt8]? = nil
+        hashSeed: UInt64 = Self.hashSeed, over bytes: [UInt8]? = nil
     ) {
+        self.hashSeed = hashSeed
         self.layout = layout
         self.segment = segment
         self.number = number
@@ -91,7 +93,7 @@ struct LogSegmentBuilder {
             directory.withUnsafeBytes { directory in
                 commit.seal(
                     UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start + byteCount)]), entries: directory,
-                    commitOffset: commitOffset)
+                    commitOffset: commitOffset, hashSeed: hashSeed)
             }
         }
         number += 1

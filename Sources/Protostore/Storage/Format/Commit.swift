@@ -17,7 +17,8 @@
 /// header
 /// offset size  field (little-endian)
 ///    0     8   checksum: XXH3-64 of bytes 8 ..< 80, seeded with XXH3-64 of the entries,
-///              which is seeded as that of a record at the commit's place (Record.checksumSeed)
+///              which is seeded with XXH3-64 of use, place in the datafile and the store's
+///              hash seed, u64 each
 ///    8     8   magic "PSCOMMIT"
 ///   16     8   use of the segment
 ///   24     8   number: 1, 2, ... in each log
@@ -40,6 +41,10 @@
 ///
 /// Records follow each other in the order of the entries, each padded to the
 /// granule; so lengths say where they are.
+///
+/// The hash seed is a secret of the store: where a directory is looked for behind
+/// damage, or at the torn end of a log, no value that a client has stored can pass
+/// for one.
 ///
 /// A copy of a directory is valid if and only if its checksum and magic match, use,
 /// place and length are those of where it stands, and the records that its entries
@@ -155,8 +160,9 @@ extension CommitHeader {
     ///   - commit: `byteCount` bytes.
     ///   - entries: the encoded entries of all records, in order.
     ///   - commitOffset: of the commit in the datafile.
+    ///   - hashSeed: of the store.
     package mutating func seal(
-        _ commit: UnsafeMutableRawBufferPointer, entries: UnsafeRawBufferPointer, commitOffset: Int
+        _ commit: UnsafeMutableRawBufferPointer, entries: UnsafeRawBufferPointer, commitOffset: Int, hashSeed: UInt64
     ) {
         precondition(commit.count == Int(byteCount) && entries.count == Int(recordCount) * CommitEntry.byteCount)
         let lead = UnsafeMutableRawBufferPointer(rebasing: commit[..<directoryBytes])
@@ -166,13 +172,18 @@ extension CommitHeader {
         }
         checksum = Self.checksum(
             header: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(lead)[..<Self.byteCount]), entries: entries,
-            seed: Record.checksumSeed(use: use, offset: UInt64(commitOffset)))
+            seed: Self.checksumSeed(use: use, commitOffset: commitOffset, hashSeed: hashSeed))
         lead.put(checksum, at: 0)
         let trail = UnsafeMutableRawBufferPointer(rebasing: commit[(commit.count - directoryBytes)...])
         if let source = entries.baseAddress {
             trail.baseAddress!.copyMemory(from: source, byteCount: entries.count)
         }
         (trail.baseAddress! + entries.count).copyMemory(from: lead.baseAddress!, byteCount: Self.byteCount)
+    }
+
+    static func checksumSeed(use: UInt64, commitOffset: Int, hashSeed: UInt64) -> UInt64 {
+        var words = (use.littleEndian, UInt64(commitOffset).littleEndian, hashSeed.littleEndian)
+        return withUnsafeBytes(of: &words) { XXH3.hash64($0, seed: 0) }
     }
 
     static func checksum(
@@ -231,9 +242,10 @@ package struct CommitDirectory: Sendable {
     ///   - segment: the bytes of the whole segment.
     ///   - position: where the commit begins, for the first copy; where it ends, for the second.
     ///   - use: of the segment, or nil to believe what the header says.
+    ///   - hashSeed: of the store.
     package init?(
         _ segment: UnsafeRawBufferPointer, _ copy: Copy, at position: Int, use: UInt64?, segmentOffset: Int,
-        layout: DatafileLayout
+        layout: DatafileLayout, hashSeed: UInt64
     ) {
         let headerPosition = copy == .first ? position : position - CommitHeader.byteCount
         guard let header = CommitHeader(segment, at: headerPosition), header.use == use ?? header.use,
@@ -241,7 +253,8 @@ package struct CommitDirectory: Sendable {
         else { return nil }
         let entriesBytes = Int(header.recordCount) * CommitEntry.byteCount
         let entriesPosition = copy == .first ? position + CommitHeader.byteCount : headerPosition - entriesBytes
-        let seed = Record.checksumSeed(use: header.use, offset: UInt64(segmentOffset + Int(header.offset)))
+        let seed = CommitHeader.checksumSeed(
+            use: header.use, commitOffset: segmentOffset + Int(header.offset), hashSeed: hashSeed)
         let headerBytes = UnsafeRawBufferPointer(
             rebasing: segment[headerPosition..<(headerPosition + CommitHeader.byteCount)])
         let entryBytes = UnsafeRawBufferPointer(rebasing: segment[entriesPosition..<(entriesPosition + entriesBytes)])

@@ -10,7 +10,7 @@ extension CommitDirectory {
     }
 
     /// Whether the other copy of this directory stands where it should.
-    func isStanding(in segment: UnsafeRawBufferPointer, _ copy: Copy, segmentOffset: Int) -> Bool {
+    func isStanding(in segment: UnsafeRawBufferPointer, _ copy: Copy, segmentOffset: Int, hashSeed: UInt64) -> Bool {
         let bytes = copy == .first ? Int(header.offset) : header.end - header.directoryBytes
         let entriesBytes = header.directoryBytes - CommitHeader.byteCount
         let headerPosition = copy == .first ? bytes : bytes + entriesBytes
@@ -21,7 +21,8 @@ extension CommitDirectory {
         }
         return CommitHeader.checksum(
             header: slice(headerPosition, CommitHeader.byteCount), entries: slice(entriesPosition, entriesBytes),
-            seed: Record.checksumSeed(use: header.use, offset: UInt64(segmentOffset + Int(header.offset)))
+            seed: CommitHeader.checksumSeed(
+                use: header.use, commitOffset: segmentOffset + Int(header.offset), hashSeed: hashSeed)
         ) == header.checksum
     }
 

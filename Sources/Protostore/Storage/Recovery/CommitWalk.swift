@@ -81,8 +81,7 @@ struct CommitWalk {
     // MARK: Directories
 
     private func directory(_ copy: CommitDirectory.Copy, at position: Int, limit: Int) -> CommitDirectory? {
-        CommitDirectory(place.bytes, copy, at: position, use: log.use, segmentOffset: place.offset, layout: place.layout)
-            .flatMap { isOurs($0.header, limit: limit) ? $0 : nil }
+        place.directory(copy, at: position, use: log.use).flatMap { isOurs($0.header, limit: limit) ? $0 : nil }
     }
 
     private func isOurs(_ header: CommitHeader, limit: Int) -> Bool {
@@ -90,7 +89,8 @@ struct CommitWalk {
     }
 
     private func isSecondCopyValid(_ directory: CommitDirectory) -> Bool {
-        directory.isStanding(in: place.bytes, .second, segmentOffset: place.offset)
+        directory.isStanding(
+            in: place.bytes, .second, segmentOffset: place.offset, hashSeed: place.hashSeed)
     }
 
     /// What a damaged first copy hides: all commits that begin here or behind, sorted by place.
@@ -128,9 +128,7 @@ struct CommitWalk {
     ) {
         for block in stride(from: position + DatafileLayout.blockBytes, through: limit, by: DatafileLayout.blockBytes) {
             for copy in CommitDirectory.Copy.allCases {
-                let directory = CommitDirectory(
-                    place.bytes, copy, at: block, use: use, segmentOffset: place.offset, layout: place.layout)
-                if let directory { body(directory, copy) }
+                if let directory = place.directory(copy, at: block, use: use) { body(directory, copy) }
             }
         }
     }

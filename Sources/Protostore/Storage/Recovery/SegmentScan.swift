@@ -50,12 +50,15 @@ package struct SegmentScan: Sendable {
     /// - Parameters:
     ///   - bytes: of the whole segment, `layout.segmentBytes`.
     ///   - segment: its number.
+    ///   - superblock: of the store.
     /// - Complexity: O(bytes) at worst: two looks at each block, and one checksum of
     ///   each directory that there is.
-    package init(_ bytes: UnsafeRawBufferPointer, segment: Int, layout: DatafileLayout, storeID: StoreID) {
+    package init(_ bytes: UnsafeRawBufferPointer, segment: Int, superblock: Superblock) {
+        let layout = superblock.layout
         precondition(bytes.count == layout.segmentBytes)
-        let place = SegmentPlace(bytes: bytes, offset: layout.segmentOffset(segment), layout: layout)
-        let header = place.header.flatMap { $0.segment == UInt64(segment) && $0.storeID == storeID ? $0 : nil }
+        let place = SegmentPlace(
+            bytes: bytes, offset: layout.segmentOffset(segment), layout: layout, hashSeed: superblock.hashSeed)
+        let header = place.header.flatMap { $0.segment == UInt64(segment) && $0.storeID == superblock.storeID ? $0 : nil }
         let anyFooter = place.footer.flatMap { $0.segment == UInt64(segment) ? $0 : nil }
         var walk = CommitWalk(place)
         let identity = header.map { LogUse(use: $0.use, log: $0.log) } ?? Self.newest(walk.latestUse(), anyFooter)
@@ -118,6 +121,7 @@ struct SegmentPlace {
     /// In the datafile.
     let offset: Int
     let layout: DatafileLayout
+    let hashSeed: UInt64
 
     var header: SegmentHeader? { SegmentHeader(headerSector, segmentOffset: offset) }
     var footer: SegmentFooter? { SegmentFooter(lastBlock, segmentOffset: offset, layout: layout) }
@@ -125,6 +129,11 @@ struct SegmentPlace {
     var isLastBlockZeros: Bool { Self.isZeros(lastBlock) }
     /// Where commits and records must have ended, whatever they say.
     var limit: Int { bytes.count - DatafileLayout.blockBytes }
+
+    func directory(_ copy: CommitDirectory.Copy, at position: Int, use: UInt64?) -> CommitDirectory? {
+        CommitDirectory(
+            bytes, copy, at: position, use: use, segmentOffset: offset, layout: layout, hashSeed: hashSeed)
+    }
 
     private var headerSector: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: bytes[..<SegmentHeader.byteCount])
