@@ -111,8 +111,11 @@ struct CommitBuffer: ~Copyable {
     /// - Parameters:
     ///   - header: complete but for the checksum, which it gets.
     ///   - segmentOffset: of its segment in the datafile.
+    ///   - hashSeed: of the store.
     /// - Returns: the commit's bytes.
-    mutating func seal(_ header: inout CommitHeader, segmentOffset: Int) -> UnsafeRawBufferPointer {
+    mutating func seal(
+        _ header: inout CommitHeader, segmentOffset: Int, hashSeed: UInt64
+    ) -> UnsafeRawBufferPointer {
         for position in 0..<count {
             entries[position].header.sequence = header.firstSequence + UInt64(position)
             let entry = entries[position]
@@ -131,7 +134,7 @@ struct CommitBuffer: ~Copyable {
         zeroPadding(header, commit)
         let encoded = UnsafeRawBufferPointer(
             start: entryMemory.base, count: count * CommitEntry.byteCount)
-        header.seal(commit, entries: encoded, commitOffset: segmentOffset + Int(header.offset))
+        header.seal(commit, entries: encoded, commitOffset: segmentOffset + Int(header.offset), hashSeed: hashSeed)
         return UnsafeRawBufferPointer(commit)
     }
 

@@ -41,7 +41,7 @@ extension Shard where Memory: ~Copyable {
         guard device.pendingCount < device.depthMax,
             var header = log.place(byteCount: buffers[filling].byteCount, recordCount: buffers[filling].count)
         else { return }
-        let bytes = buffers[filling].seal(&header, segmentOffset: log.currentOffset)
+        let bytes = buffers[filling].seal(&header, segmentOffset: log.currentOffset, hashSeed: options.hashSeed)
         log.didSeal(header, buffers[filling])
         flight = CommitFlight(
             buffer: filling, header: header, segmentOffset: log.currentOffset, bytes: bytes)
