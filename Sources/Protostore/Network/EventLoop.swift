@@ -139,7 +139,7 @@ package final class EventLoop: @unchecked Sendable {
             if busyPollNanoseconds > 0, let count = try pollBusily() { return count }
             doorbell.announceSleep()
             defer { doorbell.announceAwake() }
-            let timeout: CInt = hasMail ? 0 : (storage?.hasUnsubmitted ?? false) ? 1 : -1
+            let timeout = hasMail ? 0 : storage?.timeoutMilliseconds(now: Clock.monotonicNanoseconds()) ?? -1
             return try epoll.blockingWaitForEvents(timeoutMilliseconds: timeout)
         } catch {
             logger.critical("\(name) stops: \(error)")

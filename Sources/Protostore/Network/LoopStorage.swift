@@ -5,8 +5,13 @@ struct LoopStorage: ~Copyable {
     var device: LinuxAIODevice
     var shard: Shard<SharedIndexMemory>
 
-    /// Whether the disk has not taken everything yet: try again soon.
-    var hasUnsubmitted: Bool { device.hasQueued }
+    /// When to look again at the latest although nothing happened, in milliseconds, or nil.
+    func timeoutMilliseconds(now nanoseconds: UInt64) -> CInt? {
+        // What the disk has not taken yet, or what waits for memory.
+        if device.hasQueued || shard.hasStalled { return 1 }
+        guard let deadline = shard.deadlineNanoseconds else { return nil }
+        return deadline <= nanoseconds ? 0 : CInt(clamping: (deadline - nanoseconds) / 1_000_000 + 1)
+    }
 
     /// How long a saturated loop waits for its batch at most: what it adds to a
     /// request that needs no disk, in the worst case.

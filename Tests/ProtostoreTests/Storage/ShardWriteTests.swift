@@ -61,12 +61,11 @@ import Testing
 
     @Test func anUpdateSeesWhatTheOneBeforeMade() throws {
         let store = try WritableShard(seed: 4)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+        defer { memory.deallocate() }
         let increment = ShardUpdate { record in
-            let next = withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { bytes in
-                bytes[0] = (record?.value.first ?? 0) + 1
-                return ShardUpdateBytes.keep(UnsafeRawBufferPointer(bytes))
-            }
-            return .put(next, expiryMilliseconds: 0, valueType: 0)
+            memory[0] = (record?.value.first ?? 0) + 1
+            return .put(UnsafeRawBufferPointer(memory), expiryMilliseconds: 0, valueType: 0)
         }
         for _ in 0..<50 { store.send(.update, Self.key) { $0.update = increment } }
         store.runUntilIdle()
@@ -132,16 +131,5 @@ import Testing
         #expect(store.media.unflushedSectorCount > 0)
         for _ in 0..<1100 { store.step() }
         #expect((store.media.unflushedSectorCount == 0) == (sync == .everysec))
-    }
-}
-
-/// Memory that an update's outcome can point to.
-enum ShardUpdateBytes {
-    // Unsafe only in name: one test uses it.
-    nonisolated(unsafe) private static let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 1)
-
-    static func keep(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        memory.copyMemory(from: bytes)
-        return UnsafeRawBufferPointer(rebasing: memory[..<bytes.count])
     }
 }

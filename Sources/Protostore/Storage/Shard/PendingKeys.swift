@@ -56,7 +56,7 @@ struct PendingKeys: ~Copyable {
         var lastWaiter = PendingKeys.none
 
         var isIdle: Bool {
-            firstWaiter == PendingKeys.none && !isResolving && !isHeld && lastRecord == (-1, -1)
+            firstWaiter == PendingKeys.none && !isResolving && !isHeld && !isStalled && lastRecord == (-1, -1)
         }
 
         func lastRecord(in buffer: Int) -> Int { Int(buffer == 0 ? lastRecord.0 : lastRecord.1) }

@@ -26,12 +26,18 @@ extension Shard where Memory: ~Copyable {
     }
 
     mutating func endCommitIfDone() {
+        guard store.health.acceptsWrites else { return failWrites() }
         if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0 { endCommit() }
     }
 
     /// Queues what is to be written.
     mutating func writeLog<Device: BlockDevice & ~Copyable>(on device: inout Device) {
-        guard store.health.acceptsWrites else { return failWrites() }
+        guard store.health.acceptsWrites else {
+            // Another shard has found out just now.
+            failWrites()
+            takeArrivals()
+            return startReads(on: &device)
+        }
         if flight.state == .none, !buffers[filling].isEmpty { startCommit(on: &device) }
         writeHeaderAndSummary(on: &device)
         startFlush(on: &device)
@@ -49,6 +55,7 @@ extension Shard where Memory: ~Copyable {
         counters.commits &+= 1
         counters.logBytes &+= UInt64(bytes.count)
         queueCommit(on: &device)
+        // Where this fails, the commit that needs the segment tries again.
         try? log.openAhead()
     }
 
@@ -106,11 +113,9 @@ extension Shard where Memory: ~Copyable {
         report(.writeFailed(code), at: offset)
     }
 
-    /// The commit is as durable as it shall be, and the bases of its keys are known:
-    /// sets slots, and sends the replies.
+    /// The commit is as durable as it shall be, the bases of its keys are known, and no
+    /// shard has met a failure: sets slots, and sends the replies.
     private mutating func endCommit() {
-        // The disk is shared: another shard's failure may be this commit's loss.
-        guard store.health.acceptsWrites else { return failWrites() }
         let number = flight.buffer
         for position in 0..<buffers[number].count {
             count(buffers[number][position].header)

@@ -120,6 +120,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package var isIdle: Bool {
         arrivals.isEmpty && waiting.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet
     }
+    /// Operations wait for memory or for the commit that is on its way.
+    package var hasStalled: Bool { !stalledKeys.isEmpty || !stalledGroups.isEmpty }
     package var keyCount: Int { index.count }
     /// Memory of reads under way and of replies that have not been released.
     package var bufferBytesInUse: Int { arena.allocatedBytes }
@@ -131,15 +133,16 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// device afterwards, once.
     package mutating func act<Device: BlockDevice & ~Copyable>(on device: inout Device) {
         endCommitIfDone()
-        takeArrivals()
+        // Before what arrives now, or a large record would wait for ever.
         resumeStalled()
+        takeArrivals()
         startReads(on: &device)
         writeLog(on: &device)
     }
 
     /// Two passes of prefetching hide the memory latency of a whole batch: first
     /// the directory, then the buckets, then the look-ups themselves.
-    private mutating func takeArrivals() {
+    mutating func takeArrivals() {
         let count = arrivals.count
         if count > 1 {
             for position in 0..<count { index.prefetchDescriptor(arrivals[position].hash) }
