@@ -97,9 +97,14 @@ package final class Store: Sendable {
         } catch {
             throw StoreError.index("\(error)")
         }
-        var partitions = try IndexPartitions(storage)
-        var rebuild = IndexRebuild(datafile)
-        try rebuild.blockingRun { group throws(IndexError) in try partitions.insert(group) }
+        let (footers, unsealed) = try datafile.readFooters()
+        var rebuild = IndexRebuild(
+            layout: datafile.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed)
+        do throws(IndexRebuildError) {
+            try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }
+        } catch {
+            throw StoreError.index("\(error)")
+        }
         for segment in rebuild.damagedSegments {
             logger.error("the summary of segment \(segment) is damaged: its keys are not in the index")
         }
@@ -121,33 +126,5 @@ package final class Store: Sendable {
 
     private static func milliseconds(since start: UInt64) -> UInt64 {
         (Clock.monotonicNanoseconds() - start) / 1_000_000
-    }
-}
-
-/// All partitions of an index in one hand, to fill them.
-struct IndexPartitions: ~Copyable {
-    private let storage: IndexStorage<SharedIndexMemory>
-    private let partitions: UnsafeMutablePointer<Store.Index>
-    private var count = 0
-
-    init(_ storage: IndexStorage<SharedIndexMemory>) throws(IndexError) {
-        self.storage = storage
-        partitions = .allocate(capacity: storage.partitionCount)
-        for number in 0..<storage.partitionCount {
-            (partitions + number).initialize(to: try storage.takePartition(number))
-            count += 1
-        }
-    }
-
-    deinit {
-        partitions.deinitialize(count: count)
-        partitions.deallocate()
-    }
-
-    /// Inserts a group of slots, fetching ahead for all of them first.
-    mutating func insert(_ group: ArraySlice<(hash: UInt64, slot: IndexSlot)>) throws(IndexError) {
-        for entry in group { partitions[storage.partition(of: entry.hash)].prefetchDescriptor(entry.hash) }
-        for entry in group { partitions[storage.partition(of: entry.hash)].prefetchSlots(entry.hash) }
-        for entry in group { try partitions[storage.partition(of: entry.hash)].insert(entry.hash, entry.slot) }
     }
 }

@@ -16,6 +16,7 @@ struct Bench: ParsableCommand {
         abstract: "Load generators and benchmarks of Protostore.",
         subcommands: [
             ReadCommand.self, InsertCommand.self, MixedCommand.self, ConnectCommand.self, IndexBenchmark.self,
+            RebuildCommand.self,
         ])
 }
 

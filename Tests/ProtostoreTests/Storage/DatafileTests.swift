@@ -31,14 +31,18 @@ import Testing
     /// summaries in any order, and what was reported.
     private func rebuild(_ scratch: ScratchDirectory) throws -> (segments: [Int], damaged: [Int], keyCount: Int) {
         let datafile = try Datafile(directory: scratch.path)
-        var rebuild = IndexRebuild(datafile)
+        let layout = datafile.superblock.layout
+        let (footers, unsealed) = try datafile.readFooters()
+        var rebuild = IndexRebuild(layout: layout, footers: footers, segmentsWithoutSummary: unsealed)
+        let storage = try IndexStorage(PrivateIndexMemory(windowCount: 8192), partitionCount: 1)
+        try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }
         var locations: [Int] = []
-        try rebuild.blockingRun { group in
-            locations += group.map { Int($0.slot.location) * datafile.superblock.layout.granuleBytes }
+        try storage.takePartition(0).forEachSlot { _, slot in
+            locations.append(Int(slot.location) * layout.granuleBytes)
         }
         #expect(Set(locations).count == locations.count)
         return (
-            locations.map { datafile.superblock.layout.segment(containing: $0) }.sorted(), rebuild.damagedSegments,
+            locations.map { layout.segment(containing: $0) }.sorted(), rebuild.damagedSegments,
             rebuild.keyCount
         )
     }
