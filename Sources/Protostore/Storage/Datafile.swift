@@ -102,6 +102,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case inUse(String)
     /// Without index, and with so many segments of which it is not known what they held.
     case lossy(String, segments: Int, of: Int)
+    /// With what is lost.
+    case losses(String, [StoreNote])
+    /// Behind the end of a log, at this byte of the datafile.
+    case unreadable(String, offset: Int)
+    /// Somebody wanted it to stop.
+    case stopped
     case system(SystemError)
     case index(String)
     /// The path of the index's memory.
@@ -125,6 +131,15 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "\(path): \(segments) of \(count) segments are damaged or cut off, and there is no saved index: which keys "
                 + "they held is not known. Restore the file, or serve the rest with --accept-loss: keys of those "
                 + "segments will be answered as missing."
+        case .losses(let path, let notes):
+            "\(path) has lost what was acknowledged: \(notes.map(\.description).joined(separator: "; ")). Restore the "
+                + "file, or serve the rest with --accept-loss: keys that only what is lost held will be answered as "
+                + "missing, or with older values."
+        case .unreadable(let path, let offset):
+            "\(path): the disk does not give the block at byte \(offset), where a log was written last: it may hold "
+                + "what was acknowledged. Try again, copy the file to a disk that works, or give up what is there "
+                + "with --accept-loss."
+        case .stopped: "stopped while the store was opened"
         case .system(let error): "\(error)"
         case .index(let reason): "the index cannot be set up: \(reason)"
         case .indexInUse(let path):

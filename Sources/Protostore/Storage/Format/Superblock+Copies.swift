@@ -1,32 +1,82 @@
 /// Both copies of the superblock in a datafile.
 extension Superblock {
-    /// Writes the copies one after the other, each flushed before the next, so
-    /// that one of them is whole at any moment.
-    /// - Parameter datafile: open for writing, direct or not.
-    /// - Throws: the error of the write or flush, which must not be tried again.
-    package func write(to datafile: borrowing FileDescriptor) throws(SystemError) {
-        let block = try MemoryMapping(anonymous: Self.byteCount)
-        for offset in DatafileLayout.superblockOffsets {
-            encode(into: block.bytes, copyAt: offset)
-            try datafile.write(UnsafeRawBufferPointer(block.bytes), at: offset)
-            try datafile.synchronize()
+    /// What the two copies say together.
+    package struct Copies: Sendable {
+        /// That of the valid copy of the highest generation.
+        package var superblock: Superblock
+        /// Which copy is the other one: overwriting it leaves one whole.
+        package var spare: Int
+        /// Copies that could not be read, or hold nothing valid.
+        package var damaged: [Int]
+    }
+
+    /// Reads both copies. One that this program may not open is the newer one,
+    /// whatever the other says: its writer stopped between the two.
+    /// - Throws: what is wrong with the newer copy, `.notAStore` where neither is valid.
+    package static func readCopies<File: BlockFile & ~Copyable>(
+        of datafile: borrowing File
+    ) throws(DecodeError) -> Copies {
+        var best: Copies?
+        var damaged: [Int] = []
+        for (number, offset) in DatafileLayout.superblockOffsets.enumerated() {
+            do throws(DecodeError) {
+                let superblock = try readCopy(of: datafile, at: offset)
+                if superblock.generation > best?.superblock.generation ?? 0 {
+                    best = Copies(superblock: superblock, spare: 1 - number, damaged: [])
+                }
+            } catch .notAStore {
+                damaged.append(number)
+            }
         }
+        guard var best else { throw .notAStore }
+        best.damaged = damaged
+        return best
+    }
+
+    /// Reads twice before a copy counts as damaged: errors of reads may pass.
+    private static func readCopy<File: BlockFile & ~Copyable>(
+        of datafile: borrowing File, at offset: Int
+    ) throws(DecodeError) -> Superblock {
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: DatafileLayout.blockBytes)
+        defer { block.deallocate() }
+        for _ in 0..<2 {
+            guard let count = try? datafile.read(into: block, at: offset), count == byteCount else { continue }
+            do throws(DecodeError) {
+                return try decode(UnsafeRawBufferPointer(block), copyAt: offset)
+            } catch .notAStore {
+                continue
+            }
+        }
+        throw .notAStore
     }
 
     /// Whether there is a copy of any version: a store, even if not one for us.
-    static func isPresent(in datafile: borrowing FileDescriptor) throws(SystemError) -> Bool {
-        let block = try MemoryMapping(anonymous: byteCount)
-        for offset in DatafileLayout.superblockOffsets {
-            guard try datafile.read(into: block.bytes, at: offset) == byteCount else { continue }
-            do {
-                _ = try decode(UnsafeRawBufferPointer(block.bytes), copyAt: offset)
-                return true
-            } catch .notAStore {
-                continue
-            } catch {
-                return true
-            }
+    static func isPresent<File: BlockFile & ~Copyable>(in datafile: borrowing File) -> Bool {
+        do throws(DecodeError) {
+            _ = try readCopies(of: datafile)
+            return true
+        } catch {
+            return error != .notAStore
         }
-        return false
+    }
+
+    /// Writes the copies one after the other, each flushed before the next, so
+    /// that one of them is whole at any moment.
+    /// - Parameters:
+    ///   - datafile: open for writing, direct or not.
+    ///   - first: the copy to begin with; never the only valid one.
+    /// - Throws: the error of the write or flush, which must not be tried again.
+    package func write<File: BlockFile & ~Copyable>(
+        to datafile: borrowing File, first: Int = 0
+    ) throws(SystemError) {
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Self.byteCount, alignment: DatafileLayout.blockBytes)
+        defer { block.deallocate() }
+        for number in [first, 1 - first] {
+            let offset = DatafileLayout.superblockOffsets[number]
+            encode(into: block, copyAt: offset)
+            try datafile.write(UnsafeRawBufferPointer(block), at: offset)
+            try datafile.synchronize()
+        }
     }
 }

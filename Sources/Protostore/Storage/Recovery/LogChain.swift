@@ -1,0 +1,175 @@
+/// Which commits of a log count, and where the log ends: a decision over what was
+/// found, without reading anything.
+///
+/// Segments come in the order of their uses, which is the order in which the log
+/// went through them. Commits are numbered without gap and name the checksum of the
+/// one before.
+///
+/// What is **required** must be there: up to where the superblock says that the log
+/// was when the store was closed or opened, up to the last commit of each sealed
+/// segment, and up to what any valid commit calls flushed. A required commit that
+/// is missing is a loss; one whose records are damaged is a commit all the same.
+///
+/// Beyond what is required the log **ends** before the first commit that is
+/// missing, not whole, or does not follow the one before. What stands behind was
+/// never acknowledged. A log whose store was closed ends where the superblock says.
+///
+/// A commit of an older segment whose number a newer segment uses again was behind
+/// such an end already, at an earlier opening; so was one behind a sealed segment's
+/// last commit.
+package struct LogChain: Equatable, Sendable {
+    /// What counts of a commit.
+    package struct Commit: Equatable, Sendable {
+        package var reference: CommitReference
+        package var previousChecksum: UInt64
+        package var flushedNumber: UInt64
+        /// All its records are valid.
+        package var isWhole: Bool
+
+        package init(
+            reference: CommitReference, previousChecksum: UInt64, flushedNumber: UInt64, isWhole: Bool
+        ) {
+            self.reference = reference
+            self.previousChecksum = previousChecksum
+            self.flushedNumber = flushedNumber
+            self.isWhole = isWhole
+        }
+    }
+
+    package struct Segment: Equatable, Sendable {
+        package var use: UInt64
+        /// Of the log's segment before; nil where the header is damaged.
+        package var previousUse: UInt64?
+        /// A sealed segment's last commit.
+        package var sealed: CommitReference?
+        /// In order of place; nil where it was not looked for them.
+        package var commits: [Commit]?
+
+        package init(use: UInt64, previousUse: UInt64?, sealed: CommitReference?, commits: [Commit]?) {
+            self.use = use
+            self.previousUse = previousUse
+            self.sealed = sealed
+            self.commits = commits
+        }
+    }
+
+    /// The last commit of the log. Its checksum is 0 where it was lost.
+    package private(set) var end = CommitReference.none
+    /// Commits up to this number must be there.
+    package private(set) var required: UInt64 = 0
+    /// For each segment, which of its commits count.
+    package private(set) var accepted: [Range<Int>] = []
+    /// For each segment, where the log was behind it: what its footer is to say.
+    package private(set) var ends: [CommitReference] = []
+    /// The position of the segment with the last accepted commit, or 0.
+    package private(set) var endSegment = 0
+    /// Required commits of which no directory was found.
+    package private(set) var missing: [ClosedRange<UInt64>] = []
+    /// Accepted commits that do not name the checksum of the one before, or are not
+    /// the one that the superblock names.
+    package private(set) var broken: [UInt64] = []
+    /// Uses that a segment names as the one before and that were not found.
+    package private(set) var vanishedUses: [UInt64] = []
+    /// Commits that were found, and not accepted, behind the end.
+    package private(set) var tornCount = 0
+    /// The log ends before a commit that was found.
+    private var hasEnded = false
+    private let limit: UInt64
+
+    /// - Parameters:
+    ///   - segments: all of the log, in ascending order of use.
+    ///   - known: where the log was when the store was closed, or last opened.
+    package init(_ segments: [Segment], known: CommitReference, isClosed: Bool) {
+        limit = isClosed ? known.number : .max
+        required = isClosed ? known.number : Self.required(segments, known)
+        let lasts = Self.lastNumbers(segments)
+        for (position, segment) in segments.enumerated() {
+            notePredecessor(of: segment, in: segments, position)
+            accept(segment, position, through: lasts[position])
+            if let sealed = segment.sealed { accept(sealed: sealed, isScanned: segment.commits != nil) }
+            ends.append(end)
+        }
+        lose(upTo: required, known)
+    }
+
+    private static func required(_ segments: [Segment], _ known: CommitReference) -> UInt64 {
+        segments.reduce(known.number) { highest, segment in
+            let flushed = (segment.commits ?? []).reduce(0) { max($0, $1.flushedNumber) }
+            return max(highest, flushed, segment.sealed?.number ?? 0)
+        }
+    }
+
+    /// For each segment the highest number that a commit in it can have: none that
+    /// a later segment uses, and none behind what its footer says.
+    private static func lastNumbers(_ segments: [Segment]) -> [UInt64] {
+        var later = UInt64.max
+        return segments.reversed().map { segment in
+            let last = min(later - 1, segment.sealed?.number ?? .max)
+            let numbers = (segment.commits ?? []).map(\.reference.number)
+            // Numbers start from 1.
+            later = numbers.filter { $0 <= last }.min() ?? later
+            return last
+        }.reversed()
+    }
+
+    private mutating func notePredecessor(of segment: Segment, in segments: [Segment], _ position: Int) {
+        guard let previous = segment.previousUse, previous != (position > 0 ? segments[position - 1].use : 0) else {
+            return
+        }
+        vanishedUses.append(previous)
+    }
+
+    // MARK: Walking along the log
+
+    private mutating func accept(_ segment: Segment, _ position: Int, through last: UInt64) {
+        var count = 0
+        for commit in segment.commits ?? [] {
+            let number = commit.reference.number
+            guard !hasEnded, number <= last, number <= limit, follows(commit) else {
+                tornCount += 1
+                // Where an older segment's torn end was, the newer ones go on.
+                if number <= last { hasEnded = true }
+                continue
+            }
+            end = commit.reference
+            endSegment = position
+            count += 1
+        }
+        accepted.append(0..<count)
+    }
+
+    /// Whether the log goes on with `commit`; notes what it has lost before.
+    private mutating func follows(_ commit: Commit) -> Bool {
+        let number = commit.reference.number
+        // Only damage could make numbers fall within what a segment holds.
+        guard number > end.number else { return false }
+        let isNext = number == end.number + 1
+        let isLinked = isNext && (end.checksum == 0 || commit.previousChecksum == end.checksum)
+        if number > required {
+            return isLinked && commit.isWhole
+        }
+        if !isNext {
+            missing.append(end.number + 1...number - 1)
+        } else if !isLinked, end.number > 0 {
+            broken.append(number)
+        }
+        return true
+    }
+
+    private mutating func accept(sealed: CommitReference, isScanned: Bool) {
+        guard sealed.number > end.number else { return }
+        if isScanned { missing.append(end.number + 1...sealed.number) }
+        end = sealed
+    }
+
+    /// What is required and did not turn up until the end.
+    private mutating func lose(upTo required: UInt64, _ known: CommitReference) {
+        guard end.number < required else {
+            if end.number == known.number, end.checksum != known.checksum, end.number > 0 { broken.append(end.number) }
+            return
+        }
+        missing.append(end.number + 1...required)
+        end = CommitReference(number: required, checksum: known.number == required ? known.checksum : 0)
+        if !ends.isEmpty { ends[ends.count - 1] = end }
+    }
+}
