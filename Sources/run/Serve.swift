@@ -6,7 +6,7 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a store to clients over TCP until SIGTERM or SIGINT.")
 
-    @Option(help: "Directory of the store (see mk_data).")
+    @Option(help: "Directory of the store (see mk_data); an empty one becomes a store.")
     var path: String
 
     @Option(help: "Address to listen on.")
@@ -48,6 +48,17 @@ struct Serve: ParsableCommand {
     @Option(help: "Directory on a memory file system for the index.")
     var indexPath = "/dev/shm"
 
+    @Option(
+        help: """
+            When a write is acknowledged: always (on stable storage), everysec (written; flushed within a second), \
+            never (written; flushed when the system does).
+            """)
+    var sync = ServerConfiguration.Sync.always
+
+    /// For tests: more segments with less data.
+    @Option(help: .hidden)
+    var segmentBytes = 16 << 20
+
     @Flag(help: "Serve what is left of a store with damaged segments and no saved index.")
     var acceptLoss = false
 
@@ -68,6 +79,8 @@ struct Serve: ParsableCommand {
         configuration.statisticsSeconds = statsInterval
         configuration.indexDirectory = indexPath
         configuration.acceptsLoss = acceptLoss
+        configuration.sync = sync
+        configuration.segmentBytes = segmentBytes
         return configuration
     }
 
@@ -82,5 +95,7 @@ struct Serve: ParsableCommand {
         try server.blockingRun()
     }
 }
+
+extension ServerConfiguration.Sync: ExpressibleByArgument {}
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}

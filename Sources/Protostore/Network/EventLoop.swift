@@ -93,6 +93,15 @@ package final class EventLoop: @unchecked Sendable {
         }
     }
 
+    var hasShard: Bool { storage != nil }
+
+    /// Where the shard's log is, or nil while writes of it are under way. When the
+    /// loop's thread has ended.
+    var logEnd: CommitReference? {
+        guard storage?.shard.isLogQuiet ?? false else { return nil }
+        return storage?.shard.logEnd
+    }
+
     // MARK: The turn
 
     /// Runs turns until told to stop. The thread's body.

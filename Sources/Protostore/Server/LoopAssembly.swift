@@ -51,7 +51,7 @@ struct LoopAssembly {
         var frontEnd: FrontEnd?
         if hasFrontEnd {
             frontEnd = try FrontEnd(
-                number: UInt16(number), limits: limits, hashSeed: store.datafile.superblock.hashSeed,
+                number: UInt16(number), limits: limits, hashSeed: store.opening.superblock.current.hashSeed,
                 shortCircuitsReads: configuration.shortCircuitsReads, logger: logger)
         }
         return try EventLoop(
@@ -73,16 +73,20 @@ struct LoopAssembly {
         } catch {
             throw error.code == EAGAIN ? ServerError.ioDepthExhausted(configuration.ioDepthMax * shardCount) : error
         }
-        let superblock = store.datafile.superblock
-        let parts = StoreParts(
-            segments: store.datafile.segments, pool: SegmentPool(), health: StoreHealth(),
-            uses: UseCounter(openCounter: superblock.openCounter))
         let shard = try Shard(
-            number: shard, store: parts, index: index, log: LogStart(log: UInt32(shard)),
-            options: ShardOptions(hashSeed: superblock.hashSeed, storeID: superblock.storeID),
+            number: shard, store: store.opening.parts, index: index, log: store.opening.logs[shard],
+            options: shardOptions,
             requestsMax: limits.requestsMax * frontEndCount, depthMax: configuration.ioDepthMax,
             bufferBytes: Self.readBufferBytes)
         return LoopStorage(device: device, shard: shard)
+    }
+
+    private var shardOptions: ShardOptions {
+        let superblock = store.opening.superblock.current
+        var options = ShardOptions(hashSeed: superblock.hashSeed, storeID: superblock.storeID)
+        options.sync = SyncMode(configuration.sync)
+        options.valueBytesMax = configuration.valueBytesMax
+        return options
     }
 
     /// One channel for each pair of a front end and a shard on different loops.
@@ -115,6 +119,16 @@ enum ServerError: Error, CustomStringConvertible {
             "the kernel has no room for \(depth) reads at a time (--max-io-depth times the loops that read): "
                 + "fs.aio-max-nr is shared by all programs. Choose a smaller --max-io-depth, or raise it with "
                 + "sysctl fs.aio-max-nr"
+        }
+    }
+}
+
+extension SyncMode {
+    init(_ mode: ServerConfiguration.Sync) {
+        switch mode {
+        case .always: self = .always
+        case .everysec: self = .everysec
+        case .never: self = .never
         }
     }
 }

@@ -27,6 +27,7 @@ public final class Server: @unchecked Sendable {
     private let configuration: ServerConfiguration
     private let logger: Logger
     private let store: Store
+    private let maker: SegmentMakerThread
     private let loops: [EventLoop]
     private var listener: Listener
     private let signals: SignalDescriptor
@@ -34,6 +35,7 @@ public final class Server: @unchecked Sendable {
     private let epoll: Epoll
     private let collection: ReportCollection
     private var statistics: StatisticsReporter
+    private var hasRun = false
     private var nextLoop = 0
     private var hasSaidPaused = false
     /// Loops have been asked and have not all answered: one at a time, so that the
@@ -59,11 +61,11 @@ public final class Server: @unchecked Sendable {
         wake = try WakeDescriptor()
         epoll = try Epoll()
         collection = ReportCollection(wakeDescriptor: wake.rawValue)
-        store = try Store(
-            directory: configuration.directory, indexDirectory: configuration.indexDirectory,
-            partitionCount: configuration.shardCount, acceptsLoss: configuration.acceptsLoss, logger: logger)
+        store = try Self.openStore(configuration, signals, logger)
         statistics = StatisticsReporter(logger: logger)
         do {
+            maker = try SegmentMakerThread(store, logger: logger)
+            maker.blockingPrepare()
             loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
             listener = try Listener(host: configuration.host, port: configuration.port)
             try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
@@ -71,14 +73,26 @@ public final class Server: @unchecked Sendable {
             try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
         } catch {
             // Else the index would stay in shared memory.
-            try? store.close()
+            try? store.closeUnused()
             throw error
         }
     }
 
     deinit {
         // A server that never ran leaves no index in shared memory either.
-        try? store.close()
+        if !hasRun { try? store.closeUnused() }
+    }
+
+    /// A signal ends it: opening a store can take long.
+    private static func openStore(
+        _ configuration: ServerConfiguration, _ signals: borrowing SignalDescriptor, _ logger: Logger
+    ) throws -> Store {
+        var options = Store.Options(directory: configuration.directory)
+        options.indexDirectory = configuration.indexDirectory
+        options.shardCount = configuration.shardCount
+        options.acceptsLoss = configuration.acceptsLoss
+        options.segmentBytes = configuration.segmentBytes
+        return try Store(options, logger: logger) { signals.next() != nil }
     }
 
     /// The port that the server listens on.
@@ -90,35 +104,38 @@ public final class Server: @unchecked Sendable {
         wake.wake()
     }
 
-    /// Serves until told to stop. A second signal ends the process at once.
+    /// Serves until told to stop. A second signal ends the process at once. Once.
     public func blockingRun() throws {
+        hasRun = true
         var threads: [Thread] = []
         do {
+            threads.append(try maker.start())
             for loop in loops { threads.append(try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }) }
             logger.notice("listening on \(listener.host):\(listener.port)")
             try serve()
         } catch {
             // No loop outlives what it works on.
             end(threads)
-            try? store.close()
+            try? store.close(logEnds: logEnds)
             throw error
         }
         logger.info("stopping: accepting no more connections")
         stopAccepting()
         drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
         end(threads)
-        saveIndex()
-        try store.close()
+        try store.close(logEnds: logEnds)
         logger.info("stopped")
     }
 
-    /// The index is a cache: where it cannot be saved, the next start rebuilds it.
-    private func saveIndex() {
-        do {
-            try store.saveIndexIfRebuilt()
-        } catch {
-            logger.warning("the index was not saved and will be rebuilt at the next start: \(error)")
+    /// Where the logs of all shards are, or nil where one still has writes at the disk.
+    /// When the loops have ended.
+    private var logEnds: [CommitReference]? {
+        var ends: [CommitReference] = []
+        for loop in loops where loop.hasShard {
+            guard let end = loop.logEnd else { return nil }
+            ends.append(end)
         }
+        return ends
     }
 
     private func cpu(of loop: EventLoop) -> Int? {
@@ -212,6 +229,7 @@ public final class Server: @unchecked Sendable {
 
     private func end(_ threads: [Thread]) {
         for loop in loops { loop.commands.send(.stop) }
+        maker.stop()
         for thread in threads { thread.blockingJoin() }
     }
 
@@ -233,7 +251,7 @@ public final class Server: @unchecked Sendable {
             for position in 0..<count where epoll.event(at: position).data == EventSource.signals.rawValue {
                 logger.notice("a second signal: ending at once")
                 // Else the index would stay in shared memory.
-                try? store.close()
+                try? store.abandon()
                 _exit(128 + (signals.next() ?? SIGTERM))
             }
             let reports = collection.takeComplete(count: loops.count)

@@ -27,6 +27,21 @@ public struct ServerConfiguration: Sendable {
     public var statisticsSeconds: Double = 10
     /// Open a store of which it is not known what it has lost; see the error that says so.
     public var acceptsLoss = false
+    /// When a write is acknowledged.
+    public enum Sync: String, CaseIterable, Sendable {
+        /// When it is on stable storage.
+        case always
+        /// When it is written; a flush follows within a second, so that a power cut can
+        /// lose what was acknowledged in that second.
+        case everysec
+        /// When it is written; when it reaches stable storage is up to system and disk.
+        case never
+    }
+
+    public var sync = Sync.always
+    /// Bytes of a segment of a store that is made because the directory has none: a
+    /// power of two, 64 KiB to 1 GiB.
+    public var segmentBytes = 16 << 20
     /// Where the index is mapped: a directory on a memory file system.
     public var indexDirectory = "/dev/shm"
 
@@ -46,6 +61,9 @@ public struct ServerConfiguration: Sendable {
         }
         if !(1...SizeClass.byteCountMax).contains(valueBytesMax) {
             return "--max-value-size is \(valueBytesMax); 1 to \(SizeClass.byteCountMax) bytes are possible"
+        }
+        if DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
+            return "--segment-bytes is \(segmentBytes); powers of two from 65536 to 1073741824 are possible"
         }
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {

@@ -1,20 +1,41 @@
+/// Which state of which store an index is of, for keeping it and for deciding
+/// whether one that is found still counts.
 extension IndexIdentity {
-    /// Which state of which store an index is of, for saving it and for
-    /// deciding whether a saved one still counts.
-    ///
-    /// A store as generated has commit 0 with checksum 0: its records are in
-    /// sealed segments, and no commit came after them.
+    /// Of a closed store's saved index. Of all logs together there is one number and
+    /// one checksum; a store as generated has none and zeros.
     /// - Parameters:
-    ///   - superblock: its open counter is that of the opening that indexed the commit.
+    ///   - superblock: of the opening that indexed the commits.
+    ///   - logEnds: where its logs end.
     ///   - datafile: the file that holds the store; a copy of it is another one.
     package init(
-        _ superblock: Superblock, datafile: borrowing FileDescriptor, commitNumber: UInt64 = 0,
-        commitChecksum: UInt64 = 0
+        _ superblock: Superblock, logEnds: [CommitReference], datafile: borrowing FileDescriptor
     ) throws(SystemError) {
         let status = try datafile.status()
         self.init(
-            storeID: UInt128(superblock.storeID.high) << 64 | UInt128(superblock.storeID.low),
-            device: UInt64(status.st_dev), inode: UInt64(status.st_ino), openCounter: superblock.openCounter,
-            commitNumber: commitNumber, commitChecksum: commitChecksum)
+            storeID: superblock.storeID.word, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            openCounter: superblock.openCounter, commitNumber: logEnds.reduce(0) { $0 &+ $1.number },
+            commitChecksum: Self.checksum(logEnds))
     }
+
+    /// Logs without commits at the end do not matter: the number of shards may change.
+    private static func checksum(_ logEnds: [CommitReference]) -> UInt64 {
+        let count = (logEnds.lastIndex { $0.number > 0 } ?? -1) + 1
+        guard count > 0 else { return 0 }
+        let words = logEnds[..<count].flatMap { [$0.number.littleEndian, $0.checksum.littleEndian] }
+        return words.withUnsafeBytes { XXH3.hash64($0, seed: 0) }
+    }
+}
+
+extension LiveIndexIdentity {
+    /// Of the mapping of a store that is open.
+    package init(_ superblock: Superblock, datafile: borrowing FileDescriptor) throws(SystemError) {
+        let status = try datafile.status()
+        self.init(
+            bootID: try BootIdentifier.current(), storeID: superblock.storeID.word, device: UInt64(status.st_dev),
+            inode: UInt64(status.st_ino), openCounter: superblock.openCounter)
+    }
+}
+
+extension StoreID {
+    var word: UInt128 { UInt128(high) << 64 | UInt128(low) }
 }

@@ -15,6 +15,8 @@ package final class SegmentPool: Sendable {
     /// How many segments puts leave for deletes.
     private let reserveCount: Int
     private let free: Mutex<[Int]>
+    /// Of whoever makes new ones; -1 = nobody. Relaxed: the number is all that matters.
+    private let makerDescriptor = Atomic<CInt>(-1)
 
     package init(free: [Int] = [], reserveCount: Int = 0) {
         self.reserveCount = reserveCount
@@ -28,10 +30,19 @@ package final class SegmentPool: Sendable {
 
     /// The free segment with the lowest number, or nil when there is none for this purpose.
     package func take(for purpose: Purpose) -> Int? {
-        free.withLock { free in
+        let taken = free.withLock { free -> Int? in
             guard free.count > (purpose == .writes ? reserveCount : 0) else { return nil }
             return free.removeFirst()
         }
+        let descriptor = makerDescriptor.load(ordering: .relaxed)
+        if descriptor >= 0 { WakeDescriptor.wake(descriptor) }
+        return taken
+    }
+
+    /// Wakes `descriptor` whenever a segment was asked for, until this is called again.
+    /// - Parameter descriptor: of a `WakeDescriptor` that stays open so long, or nil.
+    package func wakeMaker(_ descriptor: CInt?) {
+        makerDescriptor.store(descriptor ?? -1, ordering: .relaxed)
     }
 
     /// - Parameter segments: durably part of the datafile, and zeros.

@@ -1,50 +1,87 @@
-import var Glibc.EWOULDBLOCK
 import Logging
 
-/// A store that is open: its datafile, and its index divided among shards.
-///
-/// The index is a cache of what the datafile says. It is loaded from where
-/// `mk_data` saved it, and rebuilt from the segments' summaries where that file is
-/// missing, damaged or of another store; then it is saved at a clean stop.
+/// A store that is open: its datafile, what its shards start from, and its index
+/// divided among them.
 package final class Store: Sendable {
     package typealias Index = HashIndex<SharedIndexMemory>
 
-    package let datafile: Datafile
-    private let indexStorage: IndexStorage<SharedIndexMemory>
-    private let directory: String
-    /// Whether the index beside the datafile, if there is one, is of no use.
-    private let isIndexUnsaved: Bool
+    package struct Options: Sendable {
+        package var directory: String
+        /// Where the index is mapped.
+        package var indexDirectory = "/dev/shm"
+        /// How many shards there will be, 1 to 128.
+        package var shardCount = 1
+        /// Open the store even where it cannot be told which keys it has lost, so that
+        /// they will be answered as missing.
+        package var acceptsLoss = false
+        /// Of a store that is made because there is none.
+        package var segmentBytes = DatafileLayout.segmentBytesDefault
 
-    /// Opens `directory`, with the index mapped in a file of `indexDirectory`.
-    /// - Parameters:
-    ///   - partitionCount: how many shards there will be, 1 to 4,096.
-    ///   - acceptsLoss: open the store even where it cannot be told which keys it
-    ///     has lost, so that they will be answered as missing.
-    package init(
-        directory: String, indexDirectory: String, partitionCount: Int, acceptsLoss: Bool = false, logger: Logger
-    ) throws {
-        self.directory = directory
-        datafile = try Datafile(directory: directory)
-        let superblock = datafile.superblock
-        for segment in datafile.damagedSegments {
-            logger.error("the header of segment \(segment) is damaged: its records cannot be served")
+        package init(directory: String) {
+            self.directory = directory
         }
-        let memoryPath = "\(indexDirectory)/protostore-\(superblock.storeID).index"
-        do {
-            if let saved = try Self.loadIndex(datafile, directory, memoryPath, partitionCount, logger) {
-                indexStorage = saved
-                isIndexUnsaved = false
-            } else {
-                isIndexUnsaved = true
-                indexStorage = try Self.rebuildIndex(
-                    datafile, memoryPath, partitionCount, acceptsLoss: acceptsLoss, logger)
-            }
-        } catch StoreError.indexInUse(let path) {
-            throw StoreError.indexInUse(path)
-        } catch {
-            // What there is of it would keep its memory.
-            try? Directory.removeFile(memoryPath)
-            throw error
+    }
+
+    package let datafile: Datafile
+    package let opening: StoreOpening
+    /// Makes segments ahead of need.
+    package let maker: SegmentMaker
+    private let indexStorage: IndexStorage<SharedIndexMemory>
+    private let logger: Logger
+
+    /// Segments that puts leave for deletes.
+    private static func reserveCount(shardCount: Int) -> Int { 1 + shardCount / 4 }
+
+    /// Opens the store of a directory; where there is none, makes an empty one.
+    /// - Parameter shouldStop: asked now and then; true ends the opening with `.stopped`.
+    /// - Throws: an error whose description says what to do, `StoreError` mostly.
+    package init(_ options: Options, logger: Logger, shouldStop: () -> Bool = { false }) throws {
+        if try StoreCreation.createIfMissing(in: options.directory, segmentBytes: options.segmentBytes) {
+            logger.notice("made an empty store in \(options.directory)")
+        }
+        let datafile = try Datafile(directory: options.directory)
+        let examination = try datafile.examine(acceptsLoss: options.acceptsLoss, shouldStop: shouldStop)
+        for note in examination.notes { Self.log(note, logger) }
+        indexStorage = try IndexOpening(
+            datafile: datafile, examination: examination,
+            memoryPath: "\(options.indexDirectory)/protostore-\(examination.superblock.storeID).index",
+            partitionCount: options.shardCount, acceptsLoss: options.acceptsLoss, logger: logger
+        ).blockingOpen(shouldStop: shouldStop)
+        var openingOptions = StoreOpening.Options(
+            shardCount: options.shardCount, wallMilliseconds: Clock.wallMilliseconds())
+        openingOptions.reserveCount = Self.reserveCount(shardCount: options.shardCount)
+        opening = try SystemError.naming(datafile.path) { () throws(SystemError) in
+            try StoreOpening(examination, datafile.file, openingOptions)
+        }
+        if opening.sealedCount > 0 {
+            logger.info("sealed \(opening.sealedCount) segments that an unclean stop had left open")
+        }
+        maker = Self.maker(opening, examination, options)
+        self.datafile = datafile
+        self.logger = logger
+        try indexStorage.publishLive(
+            LiveIndexIdentity(opening.superblock.current, datafile: datafile.file),
+            applied: opening.logEnds.map(\.number))
+    }
+
+    private static func log(_ note: StoreNote, _ logger: Logger) {
+        switch note.severity {
+        case .notice: logger.info("\(note)")
+        case .damage, .lossWithoutIndex, .loss: logger.error("\(note)")
+        }
+    }
+
+    /// A file that has lost its end is not made longer unless that was accepted: what
+    /// is missing would look like segments that were never used.
+    private static func maker(
+        _ opening: StoreOpening, _ examination: StoreExamination, _ options: Options
+    ) -> SegmentMaker {
+        let isCut = examination.notes.contains { if case .segmentMissing = $0 { true } else { false } }
+        let targetCount = reserveCount(shardCount: options.shardCount) + options.shardCount + 2
+        let directory = options.directory
+        return SegmentMaker(opening, targetCount: isCut && !options.acceptsLoss ? 0 : targetCount) {
+            // Where nobody can say, the next write will.
+            (try? Directory.space(at: directory).free) ?? .max
         }
     }
 
@@ -53,78 +90,41 @@ package final class Store: Sendable {
         try indexStorage.takePartition(shard)
     }
 
-    /// Saves a rebuilt index beside the datafile, for the next start. No loop may
-    /// use it any more.
-    package func saveIndexIfRebuilt() throws {
-        guard isIndexUnsaved else { return }
-        try indexStorage.save(to: directory, identity: datafile.indexIdentity())
+    /// Ends the use of the store in order, and gives the shared memory back.
+    /// - Parameter logEnds: where the logs of the shards are, by number; nil where one of
+    ///   them does not know, since not all of its writes have come back. Then, and after
+    ///   a failed write, the store is left as after a kill: the next opening finds out.
+    /// - Throws: the error of the first failing write or flush.
+    package func close(logEnds: [CommitReference]?) throws(SystemError) {
+        guard let logEnds, opening.parts.health.acceptsWrites else {
+            logger.warning("the store was not closed in order: the next start checks the ends of its logs")
+            return try abandon()
+        }
+        defer { try? abandon() }
+        try SystemError.naming(datafile.path) { () throws(SystemError) in
+            try opening.close(datafile.file, logEnds: logEnds) { saveIndex(logEnds: $0) }
+        }
     }
 
-    /// Gives the shared memory back. The store must not be used any more.
-    package func close() throws(SystemError) {
+    /// Closes a store on which no shard has worked yet.
+    package func closeUnused() throws(SystemError) {
+        try close(logEnds: opening.logs.map(\.last))
+    }
+
+    /// Gives the shared memory back and leaves the rest as it is.
+    package func abandon() throws(SystemError) {
+        indexStorage.invalidateLive()
         try indexStorage.memory.unlink()
     }
 
-    /// - Returns: nil where no saved index can be used, for whatever reason: it is a cache.
-    private static func loadIndex(
-        _ datafile: Datafile, _ directory: String, _ memoryPath: String, _ partitionCount: Int, _ logger: Logger
-    ) throws -> IndexStorage<SharedIndexMemory>? {
-        guard Directory.fileExists("\(directory)/\(IndexFile.name)") else { return nil }
-        let start = Clock.monotonicNanoseconds()
-        let identity = try datafile.indexIdentity()
-        let memory = try openMemory(memoryPath)
-        do throws(IndexFileError) {
-            let storage = try IndexStorage.load(
-                from: directory, identity: identity, into: memory, partitionCount: partitionCount)
-            logger.info("loaded the index in \(milliseconds(since: start)) ms")
-            return storage
+    /// The index is a cache: where it cannot be saved, the next start rebuilds it.
+    private func saveIndex(logEnds: [CommitReference]) {
+        do {
+            try indexStorage.save(
+                to: datafile.directory,
+                identity: IndexIdentity(opening.superblock.current, logEnds: logEnds, datafile: datafile.file))
         } catch {
-            // Where there is no memory for the index, a rebuild would not have it either.
-            if case .index = error { throw StoreError.index("\(error)") }
-            logger.warning("\(error): rebuilding it from the segments' summaries")
-            return nil
+            logger.warning("the index was not saved and will be rebuilt at the next start: \(error)")
         }
-    }
-
-    private static func rebuildIndex(
-        _ datafile: Datafile, _ memoryPath: String, _ partitionCount: Int, acceptsLoss: Bool, _ logger: Logger
-    ) throws -> IndexStorage<SharedIndexMemory> {
-        let start = Clock.monotonicNanoseconds()
-        let memory = try openMemory(memoryPath)
-        let storage: IndexStorage<SharedIndexMemory>
-        do throws(SystemError) {
-            storage = try IndexStorage(memory, partitionCount: partitionCount)
-        } catch {
-            throw StoreError.index("\(error)")
-        }
-        let (footers, unsealed) = try datafile.readFooters()
-        var rebuild = IndexRebuild(
-            layout: datafile.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed)
-        do throws(IndexRebuildError) {
-            try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }
-        } catch {
-            throw StoreError.index("\(error)")
-        }
-        for segment in rebuild.damagedSegments {
-            logger.error("the summary of segment \(segment) is damaged: its keys are not in the index")
-        }
-        if !rebuild.damagedSegments.isEmpty, !acceptsLoss {
-            throw StoreError.lossy(
-                datafile.path, segments: rebuild.damagedSegments.count, of: datafile.segmentCount)
-        }
-        logger.info("rebuilt the index of \(rebuild.keyCount) keys in \(milliseconds(since: start)) ms")
-        return storage
-    }
-
-    private static func openMemory(_ path: String) throws(StoreError) -> SharedIndexMemory {
-        do throws(SystemError) {
-            return try SharedIndexMemory(path: path)
-        } catch {
-            throw error.code == EWOULDBLOCK ? .indexInUse(path) : .index("\(error)")
-        }
-    }
-
-    private static func milliseconds(since start: UInt64) -> UInt64 {
-        (Clock.monotonicNanoseconds() - start) / 1_000_000
     }
 }

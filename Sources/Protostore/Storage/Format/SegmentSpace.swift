@@ -10,6 +10,13 @@ package struct SegmentSpace: Sendable {
         self.layout = layout
     }
 
+    /// That of a segment with records already.
+    package init(_ layout: DatafileLayout, recordsEnd: Int, entryCount: Int) {
+        self.layout = layout
+        self.recordsEnd = recordsEnd
+        self.entryCount = entryCount
+    }
+
     /// Takes room for a record of `byteCount` bytes without padding.
     /// - Returns: its offset in the segment, or nil where it does not fit.
     @inline(__always)

@@ -111,7 +111,7 @@ final class StoreBuildJob: Sendable {
             try directory.datafile.synchronize()
         }
         try tableOfContents.synchronize()
-        try index.save(to: directory.path, identity: IndexIdentity(superblock, datafile: directory.datafile))
+        try index.save(to: directory.path, identity: IndexIdentity(superblock, logEnds: [], datafile: directory.datafile))
         try Directory.synchronize(directory.path)
         guard everyTick(progress) else { throw StoreBuildError.stopped }
         try superblock.write(to: directory.datafile)

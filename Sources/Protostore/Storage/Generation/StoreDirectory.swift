@@ -15,12 +15,13 @@
 /// - a directory without `protostore.*` files, or
 /// - one that has the mark, where neither superblock copy of the datafile is
 ///   one: an interrupted build, or
-/// - an empty datafile alone: a build that was interrupted before its mark.
+/// - a datafile alone that has neither copy and ends before its first segment: a build
+///   that was interrupted before its mark, or the creation of an empty store.
 ///
 /// The datafile is locked from the claim on, and a forced build keeps its
 /// inode, so that at no time another process can open what is being replaced.
 package final class StoreDirectory: Sendable {
-    package static let datafileName = "protostore.data"
+    package static let datafileName = Datafile.name
     static let markName = "protostore.unfinished"
     private static let companionNames = [
         IndexFile.name, IndexFile.temporaryName, TableOfContents.uuidsName, TableOfContents.offsetsName, TableOfContents.lengthsName,
@@ -55,11 +56,11 @@ package final class StoreDirectory: Sendable {
 
     private static func refuseToDestroy(_ path: String, _ datafile: borrowing FileDescriptor) throws {
         let datafileBytes = try datafile.byteCount()
-        if datafileBytes > 0, try Superblock.isPresent(in: datafile) {
+        if datafileBytes > 0, Superblock.isPresent(in: datafile) {
             throw StoreBuildError.exists("\(path)/\(datafileName)")
         }
         if Directory.fileExists("\(path)/\(markName)") { return }
-        if datafileBytes > 0 { throw StoreBuildError.exists("\(path)/\(datafileName)") }
+        if datafileBytes > DatafileLayout.firstSegmentOffset { throw StoreBuildError.exists("\(path)/\(datafileName)") }
         for name in companionNames where Directory.fileExists("\(path)/\(name)") {
             throw StoreBuildError.exists("\(path)/\(name)")
         }

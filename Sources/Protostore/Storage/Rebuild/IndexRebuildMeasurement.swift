@@ -19,13 +19,15 @@ package struct IndexRebuildMeasurement: Sendable {
     /// - Throws: `StoreError`, `SystemError`, `IndexRebuildError`.
     package init(directory: String, indexPath: String, partitionCount: Int, plan: IndexRebuildPlan?) throws {
         let datafile = try Datafile(directory: directory)
-        let (footers, unsealed) = try datafile.readFooters()
+        let examination = try datafile.examine(acceptsLoss: true)
+        let footers = examination.segments.compactMap(\.footer)
+        let unsealed = examination.segments.filter(\.isUnsealed).map(\.number)
         entryCount = footers.reduce(0) { $0 + Int($1.entryCount) }
         let memory = try SharedIndexMemory(path: indexPath)
         try memory.unlink()
         let storage = try IndexStorage(memory, partitionCount: partitionCount)
         var rebuild = IndexRebuild(
-            layout: datafile.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed, plan: plan)
+            layout: examination.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed, plan: plan)
         let before = ProcessUsage.current()
         let start = Clock.monotonicNanoseconds()
         try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }

@@ -38,7 +38,7 @@ package struct LogChain: Equatable, Sendable {
 
     package struct Segment: Equatable, Sendable {
         package var use: UInt64
-        /// Of the log's segment before; nil where the header is damaged.
+        /// Of the log's segment before; nil where the header is damaged, or names none.
         package var previousUse: UInt64?
         /// A sealed segment's last commit.
         package var sealed: CommitReference?

@@ -52,7 +52,7 @@ package struct RecoveredSegment: Sendable {
     /// As the chain of its log needs it.
     var link: LogChain.Segment {
         LogChain.Segment(
-            use: use, previousUse: previousUse, sealed: footer?.lastCommit,
+            use: use, previousUse: previousUse == 0 ? nil : previousUse, sealed: footer?.lastCommit,
             commits: isScanned ? commits.map(\.link) : nil)
     }
 
@@ -102,17 +102,7 @@ extension RecoveredSegment {
         state = scan.footer.map { .sealed($0) } ?? .unsealed
         commits = scan.commits.map { RecoveredCommit($0, reader.bytes, segment, superblock) }
         if contentEnd <= DatafileLayout.blockBytes, unreadable.isEmpty { state = .abandoned }
-        if content == .bulk, isUnsealed { records = Self.records(reader.bytes, segment, use, superblock) }
-    }
-
-    private static func records(
-        _ bytes: UnsafeRawBufferPointer, _ segment: Int, _ use: UInt64, _ superblock: Superblock
-    ) -> [SummaryEntry] {
-        let layout = superblock.layout
-        let scan = RecordScan(
-            bytes, in: DatafileLayout.blockBytes..<(layout.segmentBytes - DatafileLayout.blockBytes), use: use,
-            segmentOffset: layout.segmentOffset(segment), layout: layout, hashSeed: superblock.hashSeed)
-        return scan.records.map { SummaryEntry(hash: $0.hash, header: $0.header, offset: UInt32($0.offset)) }
+        if content == .bulk, isUnsealed { records = reader.records(of: segment, use: use, superblock) }
     }
 
     /// Joins two readings of one segment: what either of them found is there.
@@ -137,6 +127,17 @@ extension RecoveredSegment {
         }
         if commit.damagedRecords < commits[position].damagedRecords { commits[position] = commit }
         if commit.hasBothCopies { commits[position].hasBothCopies = true }
+    }
+}
+
+extension SegmentReader {
+    /// The records of the segment read last, found one by one.
+    func records(of segment: Int, use: UInt64, _ superblock: Superblock) -> [SummaryEntry] {
+        let layout = superblock.layout
+        let scan = RecordScan(
+            bytes, in: DatafileLayout.blockBytes..<(layout.segmentBytes - DatafileLayout.blockBytes), use: use,
+            segmentOffset: layout.segmentOffset(segment), layout: layout, hashSeed: superblock.hashSeed)
+        return scan.records.map { SummaryEntry(hash: $0.hash, header: $0.header, offset: UInt32($0.offset)) }
     }
 }
 

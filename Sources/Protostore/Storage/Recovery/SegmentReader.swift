@@ -1,6 +1,6 @@
 /// Reads whole segments into one buffer, as far as the disk gives them.
 struct SegmentReader: ~Copyable {
-    private let layout: DatafileLayout
+    let layout: DatafileLayout
     private let memory: MemoryMapping
     /// Blocks of the segment read last that could not be read; zeros stand in their place.
     private(set) var unreadable: [Range<Int>] = []

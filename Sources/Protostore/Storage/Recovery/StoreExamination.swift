@@ -19,7 +19,8 @@ package struct StoreExamination: Sendable {
         package var chain: LogChain
     }
 
-    package let superblock: Superblock
+    package let copies: Superblock.Copies
+    package var superblock: Superblock { copies.superblock }
     /// By number; segments without a use among them.
     package private(set) var segments: [RecoveredSegment] = []
     /// By number of the log.
@@ -37,7 +38,7 @@ package struct StoreExamination: Sendable {
         _ datafile: borrowing File, _ copies: Superblock.Copies, path: String, acceptsLoss: Bool,
         shouldStop: () -> Bool = { false }
     ) throws(StoreError) {
-        superblock = copies.superblock
+        self.copies = copies
         notes = copies.damaged.map { .superblockCopy($0) }
         var reader: SegmentReader
         let survey: SegmentSurvey

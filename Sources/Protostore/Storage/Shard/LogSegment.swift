@@ -92,6 +92,8 @@ package struct LogStart: Sendable {
     package var last = CommitReference.none
     /// The highest sequence number in the store.
     package var sequence: UInt64 = 0
+    /// The use of the log's newest segment, which the header of the next one names; 0 = there is none.
+    package var previousUse: UInt64 = 0
     /// The segment to go on in; nil to begin with a fresh one.
     package var open: Open?
 

@@ -58,7 +58,7 @@ struct ShardLog: ~Copyable {
         flushedNumber = start.last.number
         self.headerBlock = headerBlock
         self.current = current
-        previousUse = current?.use ?? 0
+        previousUse = start.previousUse
     }
 
     // MARK: Room

@@ -1,0 +1,59 @@
+/// Makes empty stores: a superblock, and no segments yet.
+///
+/// A store is there from the moment that one copy of its superblock is, and not
+/// before. What an interrupted creation leaves is a datafile that ends before its
+/// first segment would begin: nobody's data can be in it, so that the next one
+/// completes it.
+package enum StoreCreation {
+    /// Makes `directory` a store if it holds nothing of one. Its parent must be there.
+    /// - Parameter segmentBytes: a power of two, 64 KiB to 1 GiB.
+    /// - Returns: whether it did; false where there is a datafile to be opened.
+    /// - Throws: `.notAStore` where there are files of a store, but no datafile.
+    package static func createIfMissing(in directory: String, segmentBytes: Int) throws -> Bool {
+        guard try mayCreate(in: directory) else { return false }
+        let claim: StoreDirectory
+        do {
+            claim = try StoreDirectory(claiming: directory, force: false)
+        } catch StoreBuildError.inUse {
+            throw StoreError.inUse(directory)
+        } catch StoreBuildError.exists(let path) where path != "\(directory)/\(Datafile.name)" {
+            throw StoreError.notAStore("\(directory)/\(Datafile.name)", "there is no such file, but \(path) is there")
+        } catch StoreBuildError.exists {
+            return false
+        }
+        let granuleBytes = DatafileLayout.granuleBytes(reaching: try claim.space().total)
+        guard let layout = DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) else {
+            preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
+        }
+        try SystemError.naming(claim.filePath(Datafile.name)) { () throws(SystemError) in
+            try write(superblock(layout), to: claim.datafile)
+        }
+        try Directory.synchronize(directory)
+        try Directory.synchronize("\(directory)/..")
+        return true
+    }
+
+    /// A new store's, without segments.
+    package static func superblock(_ layout: DatafileLayout) -> Superblock {
+        Superblock(
+            storeID: .random(), layout: layout, hashSeed: .random(in: .min ... .max),
+            creationMilliseconds: Clock.wallMilliseconds())
+    }
+
+    /// Makes an empty file a store.
+    package static func write<File: BlockFile & ~Copyable>(
+        _ superblock: Superblock, to datafile: borrowing File
+    ) throws(SystemError) {
+        try datafile.grow(to: DatafileLayout.firstSegmentOffset)
+        try datafile.synchronize()
+        try superblock.write(to: datafile)
+    }
+
+    /// False where the datafile has segments, or is for mk_data to complete.
+    private static func mayCreate(in directory: String) throws -> Bool {
+        if Directory.fileExists("\(directory)/\(StoreDirectory.markName)") { return false }
+        let path = "\(directory)/\(Datafile.name)"
+        guard Directory.fileExists(path) else { return true }
+        return try FileDescriptor.open(path).byteCount() <= DatafileLayout.firstSegmentOffset
+    }
+}

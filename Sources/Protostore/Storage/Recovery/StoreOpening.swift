@@ -1,0 +1,163 @@
+/// The second half of opening a store: makes what an examination found stable, and
+/// hands it to the shards.
+///
+/// ```
+/// examination -> index -> flush -> seal -> superblock: open counter + 1, open -> shards
+/// ```
+///
+/// A crash between any two writes leaves a store of which the next examination finds
+/// the same: what is believed is flushed before anything is built on it, a footer
+/// says what its commits say, and no use of a segment is given out before the open
+/// counter is on stable storage.
+package struct StoreOpening: Sendable {
+    package struct Options: Sendable {
+        /// How many shards, and logs, there will be: 1 to 128.
+        package var shardCount: Int
+        /// Segments that puts leave for deletes.
+        package var reserveCount = 0
+        /// The time, milliseconds since 1970.
+        package var wallMilliseconds: UInt64
+
+        package init(shardCount: Int, wallMilliseconds: UInt64) {
+            self.shardCount = shardCount
+            self.wallMilliseconds = wallMilliseconds
+        }
+    }
+
+    package let superblock: SuperblockWriter
+    /// What the shards share.
+    package let parts: StoreParts
+    /// By number of the shard.
+    package private(set) var logs: [LogStart] = []
+    /// Where each log of the store is, those without a shard included.
+    package let logEnds: [CommitReference]
+    /// How many segments were sealed on the way.
+    package private(set) var sealedCount = 0
+
+    /// Opens an examined store for writing.
+    /// - Throws: the error of a write or flush. The store may be examined and opened again.
+    package init<File: BlockFile & ~Copyable>(
+        _ examination: StoreExamination, _ datafile: borrowing File, _ options: Options
+    ) throws(SystemError) {
+        try datafile.synchronize()
+        let layout = examination.superblock.layout
+        let table = try SegmentTable(layout: layout)
+        for segment in examination.segments where segment.use != SegmentTable.unknownUse && segment.holdsRecords {
+            table[segment.number] = segment.use
+            if let footer = segment.footer { table.seal(segment.number, sequenceMax: footer.sequenceMax) }
+        }
+        var logs = (0..<options.shardCount).map { examination.start(ofLog: $0) }
+        for log in logs.indices { logs[log].open = examination.openSegment(ofLog: log) }
+        let resumed = Set(logs.compactMap { $0.open?.segment })
+        let sealed = try Self.seal(examination, except: resumed, datafile, options.wallMilliseconds)
+        for footer in sealed { table.seal(Int(footer.segment), sequenceMax: footer.sequenceMax) }
+        try Self.freeAbandoned(examination, datafile)
+
+        let logEnds = examination.logEnds(count: options.shardCount)
+        let superblock = SuperblockWriter(examination.copies)
+        try superblock.write(to: datafile) { superblock in
+            superblock.openCounter += 1
+            superblock.state = .open
+            superblock.logEnds = logEnds
+        }
+        self.superblock = superblock
+        self.logs = logs
+        self.logEnds = logEnds
+        sealedCount = sealed.count
+        parts = StoreParts(
+            segments: table,
+            pool: SegmentPool(free: examination.freeSegments, reserveCount: options.reserveCount),
+            health: StoreHealth(), uses: UseCounter(openCounter: superblock.current.openCounter))
+    }
+
+    private static func seal<File: BlockFile & ~Copyable>(
+        _ examination: StoreExamination, except resumed: Set<Int>, _ datafile: borrowing File, _ milliseconds: UInt64
+    ) throws(SystemError) -> [SegmentFooter] {
+        var sealing = SegmentSealing(layout: examination.superblock.layout)
+        for log in examination.logs {
+            for (position, number) in log.segments.enumerated() {
+                let segment = examination.segments[number]
+                guard segment.isUnsealed, !resumed.contains(number) else { continue }
+                try sealing.writeSummary(
+                    of: segment, examination.acceptedCommits(of: segment).flatMap(\.entries),
+                    recordsEnd: examination.acceptedEnd(of: segment), lastCommit: log.chain.ends[position],
+                    sealedMilliseconds: milliseconds, to: datafile)
+            }
+        }
+        return try sealing.writeFooters(to: datafile)
+    }
+
+    /// Segments that were opened, and then not written to.
+    private static func freeAbandoned<File: BlockFile & ~Copyable>(
+        _ examination: StoreExamination, _ datafile: borrowing File
+    ) throws(SystemError) {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: DatafileLayout.blockBytes, alignment: DatafileLayout.blockBytes)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        for segment in examination.segments where segment.isAbandoned {
+            try datafile.write(
+                UnsafeRawBufferPointer(zeros), at: examination.superblock.layout.segmentOffset(segment.number))
+        }
+    }
+}
+
+extension RecoveredSegment {
+    fileprivate var isAbandoned: Bool {
+        if case .abandoned = state { return true }
+        return false
+    }
+
+    /// Whether records in it may be served.
+    package var holdsRecords: Bool { isUnsealed || footer != nil }
+}
+
+// MARK: - What follows from an examination
+
+extension StoreExamination {
+    /// Segments that may be used, those included whose header has yet to be cleared.
+    var freeSegments: [Int] {
+        segments.filter { segment in
+            switch segment.state {
+            case .free, .abandoned: true
+            case .sealed, .unsealed, .unknown, .missing: false
+            }
+        }.map(\.number)
+    }
+
+    /// Where each log is, for all that the store has and at least `count`.
+    func logEnds(count: Int) -> [CommitReference] {
+        (0..<max(count, logs.count)).map { $0 < logs.count ? logs[$0].chain.end : .none }
+    }
+
+    fileprivate func start(ofLog number: Int) -> LogStart {
+        var start = LogStart(log: UInt32(number))
+        start.sequence = sequenceFloor
+        guard number < logs.count else { return start }
+        start.last = logs[number].chain.end
+        start.previousUse = logs[number].segments.last.map { segments[$0].use } ?? 0
+        return start
+    }
+
+    /// The segment in which a log goes on: the newest one of a closed store, if nothing
+    /// at all is wrong with it.
+    fileprivate func openSegment(ofLog number: Int) -> LogStart.Open? {
+        guard superblock.state == .closed, number < logs.count, let newest = logs[number].segments.last else { return nil }
+        let chain = logs[number].chain
+        let segment = segments[newest]
+        let commits = acceptedCommits(of: segment)
+        guard segment.isUnsealed, !segment.isHeaderDamaged, segment.unreadable.isEmpty, !commits.isEmpty,
+            commits.count == segment.commits.count, commits.allSatisfy({ $0.isWhole && $0.hasBothCopies }),
+            commits.last?.header.reference == chain.end, chain.missing.isEmpty, chain.broken.isEmpty,
+            segment.contentEnd <= acceptedEnd(of: segment)
+        else { return nil }
+        var space = SegmentSpace(superblock.layout)
+        for commit in commits {
+            let offset = space.placeCommit(
+                byteCount: Int(commit.header.byteCount), recordCount: Int(commit.header.recordCount))
+            guard offset == Int(commit.header.offset) else { return nil }
+        }
+        return LogStart.Open(
+            segment: segment.number, use: segment.use, space: space, entries: commits.flatMap(\.entries))
+    }
+}
