@@ -76,6 +76,7 @@ package struct LoopReport: Sendable {
     /// What the values of writes in flight occupy.
     package var writeBytesInFlight = 0
     package var readsInFlight = 0
+    package var writesInFlight = 0
     package var readsWaiting = 0
     package var systemCalls: UInt64 = 0
     package var cpuNanoseconds: UInt64 = 0

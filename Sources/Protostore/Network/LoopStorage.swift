@@ -57,7 +57,8 @@ struct LoopStorage: ~Copyable {
 
     func addTo(_ report: inout LoopReport) {
         report.shard = shard.counters
-        report.readsInFlight = device.pendingCount
+        report.readsInFlight = shard.readsInFlight
+        report.writesInFlight = max(0, device.pendingCount - shard.readsInFlight)
         report.readsWaiting = shard.waitingCount
         report.systemCalls &+= device.systemCallCount
     }

@@ -28,12 +28,12 @@ struct StatisticsReporter {
             Int(Double(counter(now) &- (before.map(counter) ?? 0)) / seconds)
         }
         let polls = rate { $0.loopCounters.turns }
-        let requests = rate { $0.hasFrontEnd ? $0.frontEnd.requests : $0.shard.hits &+ $0.shard.misses }
+        let requests = rate { $0.hasFrontEnd ? $0.frontEnd.requests : $0.shard.requests }
         var fields = [
             "\(now.name): polls/s \(polls)",
             "requests/s \(requests)",
-            "reads/s \(rate { $0.shard.readsStarted })", "writes/s 0",
-            "in flight \(now.readsInFlight) reads 0 writes", "waiting \(now.readsWaiting)",
+            "reads/s \(rate { $0.shard.readsStarted })", "writes/s \(rate { $0.shard.commits })",
+            "in flight \(now.readsInFlight) reads \(now.writesInFlight) writes", "waiting \(now.readsWaiting)",
             "requests/poll \(decimal(Double(requests) / Double(max(polls, 1))))",
             "syscalls/request \(decimal(Double(rate { $0.systemCalls }) / Double(max(requests, 1))))",
             "batch p50 \(now.batch.count(atPercentile: 50)) p99 \(now.batch.count(atPercentile: 99))",
@@ -50,6 +50,9 @@ struct StatisticsReporter {
             fields.append("closed for cause \(now.frontEnd.closedForCause)")
         }
         if now.hasShard {
+            let records = rate { $0.shard.puts &+ $0.shard.deletes }
+            fields.append("records/write \(decimal(Double(records) / Double(max(rate { $0.shard.commits }, 1))))")
+            fields.append("log KB/s \(rate { $0.shard.logBytes } / 1000)")
             fields.append("damaged \(now.shard.damagedRecords)")
             fields.append("false candidates \(now.shard.falseCandidates)")
         }

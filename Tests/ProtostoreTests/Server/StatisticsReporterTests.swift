@@ -15,9 +15,14 @@ import Testing
         report.shard.readsStarted = 3960
         report.shard.hits = 3950
         report.shard.misses = 50
+        report.shard.puts = 280
+        report.shard.deletes = 20
+        report.shard.commits = 40
+        report.shard.logBytes = 900_000
         report.shard.damagedRecords = 2
         report.shard.falseCandidates = 10
         report.readsInFlight = 17
+        report.writesInFlight = 1
         report.readsWaiting = 5
         report.connections = 9
         report.systemCalls = 2100
@@ -30,11 +35,11 @@ import Testing
 
     @Test func theFirstLineCountsFromTheStart() {
         let line = StatisticsReporter.line(Self.report(), since: nil, seconds: 2)
-        #expect(line == "tcp-1: polls/s 500, requests/s 2000, reads/s 1980, writes/s 0, in flight 17 reads 0 writes, "
+        #expect(line == "tcp-1: polls/s 500, requests/s 2000, reads/s 1980, writes/s 20, in flight 17 reads 1 writes, "
             + "waiting 5, requests/poll 4.00, syscalls/request 0.53, batch p50 1 p99 8, cpu 75%, "
             + "latency us p50 2000 p99 2000 p99.9 2000, connections 9, misses/s 20, puts/s 150, put KB/s 320, "
             + "put latency us p50 3000 p99 3000 p99.9 3000, puts refused 4, closed for cause 3, "
-            + "damaged 2, false candidates 10")
+            + "records/write 7.50, log KB/s 450, damaged 2, false candidates 10")
     }
 
     @Test func laterLinesCountFromTheOneBefore() {
@@ -56,7 +61,7 @@ import Testing
         report.hasFrontEnd = false
         report.name = "aio-0"
         let line = StatisticsReporter.line(report, since: nil, seconds: 1)
-        #expect(line.hasPrefix("aio-0: polls/s 1000, requests/s 4000,"))
+        #expect(line.hasPrefix("aio-0: polls/s 1000, requests/s 4300,"))
         #expect(!line.contains("latency") && !line.contains("connections"))
         #expect(line.hasSuffix("damaged 2, false candidates 10"))
     }

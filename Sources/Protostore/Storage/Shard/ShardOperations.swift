@@ -132,5 +132,8 @@ package struct ShardCounters: BitwiseCopyable, Sendable {
     package var logBytes: UInt64 = 0
     package var flushes: UInt64 = 0
 
+    /// Requests that were answered, other than those that failed.
+    package var requests: UInt64 { hits &+ misses &+ puts &+ deletes }
+
     package init() {}
 }
