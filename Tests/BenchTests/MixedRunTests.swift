@@ -21,7 +21,7 @@ struct MixedRunTests {
         #expect(outcome.report.requests == load.operations)
         let census = outcome.ledger.table.census()
         #expect(outcome.readBack.requests == census.written)
-        #expect(census.written == census.acknowledged)
+        #expect(census.written == census.certain)
         let reads = outcome.report.reads?.requests ?? 0, writes = outcome.report.writes?.requests ?? 0
         #expect(reads + writes == load.operations)
         #expect(abs(Double(reads) / Double(reads + writes) - load.readRatio) < 0.06)

@@ -13,6 +13,20 @@ import Testing
             bytes == [0, 0, 0, 21, 0x52] + Array(0x10...0x1F) + [0xA1, 0xB2, 0xC3, 0xD4])
     }
 
+    @Test func aWriteHasTheseBytes() throws {
+        let store = try GeneratedStore(keys: [Array(0x10...0x1F)], lengths: [20])
+        let keys = try KeySet(directory: store.directory)
+        let ledger = Ledger(
+            keys: keys, table: try VersionTable(count: 1, writesInFlight: 1), initial: .generated, firstVersion: 0x01020304)
+        var buffer = RequestBuffer(requests: 1, valueBytesMax: 20)
+        buffer.appendWrite(.write(index: 0), ledger.next(0), id: 0xA1B2_C3D4, ledger: ledger)
+        let bytes = Array(buffer.unsent)
+        let header: [UInt8] = [0, 0, 0, 41, 0x57] + Array(0x10...0x1F) + [0xA1, 0xB2, 0xC3, 0xD4]
+        #expect(Array(bytes[..<25]) == header)
+        #expect(bytes[25..<29] == [4, 3, 2, 1])
+        #expect(Array(bytes[25...]) == store.value(ofKey: Array(0x10...0x1F), byteCount: 20, version: 0x01020304))
+    }
+
     @Test func unsentBytesSurviveAPartialSend() throws {
         let store = try GeneratedStore(keys: [Array(0...15)], lengths: [1])
         let keys = try KeySet(directory: store.directory)

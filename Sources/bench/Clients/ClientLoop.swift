@@ -96,7 +96,7 @@ struct ClientLoop: ~Copyable {
         self.openConnections = count
         // Replaced when the run begins: connecting takes a while.
         self.timeline = Timeline(startNanoseconds: 0, warmUpSeconds: 0, seconds: 1)
-        self.meter = Meter(mailbox: mailbox)
+        self.meter = Meter(mailbox: mailbox, problemsMax: configuration.problemsMax)
         pending.reserveCapacity(count)
         serving.reserveCapacity(count)
         touched.reserveCapacity(count)

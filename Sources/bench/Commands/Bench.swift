@@ -15,8 +15,8 @@ struct Bench: ParsableCommand {
         commandName: "bench",
         abstract: "Load generators and benchmarks of Protostore.",
         subcommands: [
-            ReadCommand.self, InsertCommand.self, MixedCommand.self, ConnectCommand.self, IndexBenchmark.self,
-            RebuildCommand.self,
+            ReadCommand.self, InsertCommand.self, MixedCommand.self, YCSBCommand.self,
+            ConnectCommand.self, IndexBenchmark.self, RebuildCommand.self,
         ])
 }
 

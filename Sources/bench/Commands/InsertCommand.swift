@@ -29,7 +29,8 @@ struct InsertCommand: ParsableCommand {
     }
 
     func run() throws {
-        let session = LoadSession(load: try keys.load(load), source: keys.source, readsBack: verify)
+        let session = LoadSession(
+            load: try keys.load(load), source: keys.source, readsBack: verify ? .written : .nothing)
         if try session.run(options).hasFailed { throw ExitCode.failure }
     }
 }

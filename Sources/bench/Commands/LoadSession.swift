@@ -12,8 +12,12 @@ struct LoadSession {
     let load: Load
     /// Where the keys come from, for people.
     let source: String
-    /// Read all written keys at the end.
-    var readsBack = false
+    var readsBack = ReadBack.nothing
+
+    /// What is read at the end, when all writes have been answered.
+    enum ReadBack {
+        case nothing, written, all
+    }
 
     /// - Returns: the report; the files are written.
     /// - Throws: what connecting and writing files throw; errors of the load are in the report.
@@ -27,7 +31,7 @@ struct LoadSession {
         var lines = try LiveLines(kinds: load.configuration.kinds)
         let result = try run.run(&lines)
         var report = result.report
-        if readsBack, let ledger = load.ledger { report.add(try readBack(ledger, &lines)) }
+        if readsBack != .nothing, let ledger = load.ledger { report.add(try readBack(ledger, &lines)) }
         print("\n" + report.summary)
         try jsonFile.write { try report.json() }
         try hgrmFile.write { Data(result.latency.percentileDistribution.utf8) }
@@ -38,7 +42,7 @@ struct LoadSession {
         print("reading back what was written")
         fflush(nil)
         lines.kinds = [.read]
-        return try LoadRun(.readBack(ledger, like: load.configuration)).run(&lines).report
+        return try LoadRun(.readBack(ledger, like: load.configuration, all: readsBack == .all)).run(&lines).report
     }
 }
 

@@ -34,7 +34,8 @@ struct MixedCommand: ParsableCommand {
     }
 
     func run() throws {
-        let session = LoadSession(load: try keys.load(load), source: keys.source, readsBack: verify)
+        let session = LoadSession(
+            load: try keys.load(load), source: keys.source, readsBack: verify ? .written : .nothing)
         if try session.run(options).hasFailed { throw ExitCode.failure }
     }
 }

@@ -3,17 +3,16 @@ import Protostore
 /// A load thread's measuring: the interval that goes on now, and its way to
 /// the reporter at each boundary of the timeline.
 struct Meter: ~Copyable {
-    /// Errors per thread that are told in words; all are counted.
-    private static let problemsMax = 8
-
     var interval = Interval()
     private let mailbox: IntervalMailbox
     /// What the load thread had used when the interval began.
     private var usage = ProcessUsage.currentThread()
-    private var problemsLeft = Self.problemsMax
+    /// Errors that are still told in words; all are counted.
+    private var problemsLeft: Int
 
-    init(mailbox: IntervalMailbox) {
+    init(mailbox: IntervalMailbox, problemsMax: Int) {
         self.mailbox = mailbox
+        problemsLeft = problemsMax
     }
 
     /// Begins the first interval, on the thread that will be measured.

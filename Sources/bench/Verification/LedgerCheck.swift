@@ -60,7 +60,8 @@ extension Ledger {
             }
             version -= 1
         }
-        return .wrong(body.isEmpty ? .lost(floor: snapshot.floor) : .value)
+        guard body.isEmpty else { return .wrong(.value) }
+        return .wrong(snapshot.floor == 0 ? .missing : .lost(floor: snapshot.floor))
     }
 
     /// The verdict on a short body where the initial state is possible; nil where it is not that state.

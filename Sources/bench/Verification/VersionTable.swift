@@ -17,8 +17,9 @@ import Synchronization
 /// With "latest" the highest version acknowledged so far, that is: v was
 /// acknowledged before "latest" was sent. A read may return every version
 /// that was not overwritten when the read was sent, and every version sent
-/// until its reply came. A read that returned the only version in flight shows
-/// that it has taken effect: later reads may not return an older one.
+/// until its reply came. Where no other write of the key can take effect any more, a read
+/// shows which version the key has: later reads may not return an older one, and
+/// neither may a store that was killed in between.
 ///
 /// Memory: one word a key, touched when the key is first written.
 ///
@@ -45,8 +46,17 @@ final class VersionTable: @unchecked Sendable {
         var sent: UInt32
         /// Bit k: version `floor + k` is overwritten, too.
         var overwritten: UInt64 = 0
-        /// The highest version was in flight and no other one.
-        var isLastAloneInFlight = false
+        /// Which read of the key shows the version that it has, as long as none is sent.
+        var settling = Settling.never
+
+        enum Settling: Equatable, Sendable {
+            /// Several writes were in flight.
+            case never
+            /// The last version alone was in flight: a read of that one.
+            case byLast
+            /// None was in flight: any read.
+            case byAny
+        }
     }
 
     enum Judgement: Equatable {
@@ -137,38 +147,42 @@ final class VersionTable: @unchecked Sendable {
     /// What a read may return; call it before the read is sent.
     func snapshot(_ index: UInt32) -> Snapshot {
         access(index) { entry, candidates in
-            var snapshot = Snapshot(floor: entry.floor, sent: entry.sent)
-            var inFlight = 0
+            var snapshot = Snapshot(floor: entry.floor, sent: entry.sent, settling: .byAny)
             var lowest = UInt32.max
             var members: UInt64 = 0
             for candidate in candidates where candidate.index == index {
                 lowest = min(lowest, candidate.version)
-                if candidate.isInFlight { inFlight += 1 }
                 if candidate.version >= entry.floor, candidate.version - entry.floor < 64 {
                     members |= 1 << UInt64(candidate.version - entry.floor)
                 }
-                if candidate.isInFlight, candidate.version == entry.sent { snapshot.isLastAloneInFlight = true }
+                guard candidate.isInFlight else { continue }
+                let isFirst = snapshot.settling == .byAny
+                snapshot.settling = isFirst && candidate.version == entry.sent ? .byLast : .never
             }
-            snapshot.isLastAloneInFlight = snapshot.isLastAloneInFlight && inFlight == 1
             // Gaps are those between the lowest candidate and the last version sent.
             if lowest <= entry.sent {
-                snapshot.overwritten = Self.bits(max(lowest, entry.floor) - entry.floor, through: entry.sent - entry.floor) & ~members
+                let low = max(lowest, entry.floor) - entry.floor
+                snapshot.overwritten = Self.bits(low, through: entry.sent - entry.floor) & ~members
             }
             return snapshot
         }
     }
 
     /// Whether a read that was sent at `snapshot` may return `version` now.
-    /// A version that it may return counts as seen.
+    /// A version that settles the key becomes its floor.
     func judge(_ index: UInt32, version: UInt32, since snapshot: Snapshot) -> Judgement {
         access(index) { entry, _ in
             guard version <= entry.sent else { return .neverSent }
             guard version >= snapshot.floor else { return .overwritten }
             let distance = version - snapshot.floor
             if distance < 64, snapshot.overwritten >> UInt64(distance) & 1 == 1 { return .overwritten }
-            if snapshot.isLastAloneInFlight, version == entry.sent, entry.sent == snapshot.sent {
-                entry.floor = max(entry.floor, version)
-            }
+            let settles =
+                switch snapshot.settling {
+                case .never: false
+                case .byLast: version == snapshot.sent
+                case .byAny: true
+                }
+            if settles, entry.sent == snapshot.sent { entry.floor = max(entry.floor, version) }
             return .possible
         }
     }
@@ -183,15 +197,28 @@ final class VersionTable: @unchecked Sendable {
         access(index) { entry, _ in entry.floor > 0 }
     }
 
-    /// The number of keys that the run has written, of those acknowledged, and of those
-    /// whose last versions are not certain. Walks the whole table.
-    func census() -> (written: Int, acknowledged: Int, uncertain: Int) {
-        var census = (written: 0, acknowledged: 0, uncertain: 0)
+    /// No key's floor is above what was sent, as it could be in a damaged file.
+    var isConsistent: Bool {
+        (0..<count).allSatisfy { index in access(index) { entry, _ in entry.floor <= entry.sent } }
+    }
+
+    struct Census: Equatable, Sendable {
+        /// Keys with a version.
+        var written = 0
+        /// Keys with an acknowledged version, or one that was read.
+        var certain = 0
+        /// Keys with a version behind it that may have taken effect, too.
+        var open = 0
+    }
+
+    /// Walks the whole table.
+    func census() -> Census {
+        var census = Census()
         for index in 0..<count {
             access(index) { entry, _ in
                 if entry.sent > 0 { census.written += 1 }
-                if entry.floor > 0 { census.acknowledged += 1 }
-                if entry.sent > entry.floor { census.uncertain += 1 }
+                if entry.floor > 0 { census.certain += 1 }
+                if entry.sent > entry.floor { census.open += 1 }
             }
         }
         return census

@@ -50,6 +50,8 @@ struct LoadConfiguration: Codable, Equatable, Sendable {
     var writes: Writes?
     /// Connections may be lost, and the run ends with the last of them.
     var acceptsLoss = false
+    /// Errors of each thread that are told in words; all are counted.
+    var problemsMax = 8
 
     /// The kinds of operations that the run has.
     var kinds: [OperationKind] {
