@@ -32,6 +32,31 @@ import Testing
         #expect(!ReadCommand.message(for: error!).contains("\n"))
     }
 
+    @Test(arguments: [
+        "insert --path /d", "insert --path /d --value-bytes 0", "insert --new-keys 5 --value-bytes 1-65535",
+        "insert --path /d --new-keys 5 --hot-key --verify --count 10", "mixed --path /d --read-ratio 0.25 --modified",
+        "ycsb a --records 5", "ycsb d --records 5 --load --verify", "durability run --ledger f --until-killed",
+        "durability verify --ledger f --list-max 0",
+    ])
+    func writingCommandsAreAccepted(arguments: String) throws {
+        _ = try Bench.parseAsRoot(arguments.split(separator: " ").map(String.init))
+    }
+
+    @Test(arguments: [
+        "insert", "insert --new-keys 5", "insert --new-keys 0 --value-bytes 1", "insert --path /d --value-bytes 65536",
+        "insert --path /d --value-bytes 9-8", "insert --path /d --value-bytes=-1", "insert --path /d --value-bytes 1-2-3",
+        "insert --path /d --count 0", "insert --path /d --count=-1", "mixed --path /d --read-ratio 1.1",
+        "mixed --path /d --read-ratio nan", "ycsb e --records 5", "ycsb a --records 0", "ycsb a", "durability run",
+        "durability run --ledger f --keys 0", "durability verify --ledger f --list-max=-1",
+        "durability run --ledger f --clients 0",
+    ])
+    func senselessWritingCommandsAreRefused(arguments: String) {
+        let error = #expect(throws: (any Error).self) {
+            try Bench.parseAsRoot(arguments.split(separator: " ").map(String.init))
+        }
+        #expect(Bench.exitCode(for: error!).rawValue == 64)
+    }
+
     @Test(arguments: ["--clients 0", "--seconds=-1", "--seconds nan", "--port 0"])
     func senselessIdleConnectionsAreRefused(arguments: String) {
         let error = #expect(throws: (any Error).self) {

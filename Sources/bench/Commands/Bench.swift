@@ -15,7 +15,7 @@ struct Bench: ParsableCommand {
         commandName: "bench",
         abstract: "Load generators and benchmarks of Protostore.",
         subcommands: [
-            ReadCommand.self, InsertCommand.self, MixedCommand.self, YCSBCommand.self,
+            ReadCommand.self, InsertCommand.self, MixedCommand.self, YCSBCommand.self, DurabilityCommand.self,
             ConnectCommand.self, IndexBenchmark.self, RebuildCommand.self,
         ])
 }
