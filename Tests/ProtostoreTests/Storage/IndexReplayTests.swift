@@ -117,6 +117,38 @@ import Testing
         #expect(try offsets(storage) == expected)
     }
 
+    private enum Outcome { case old, new, none, both }
+
+    /// The table of `IndexReplay`: one slot, of a record with the sequence number
+    /// `found`, meets a record with 10.
+    @Test(arguments: [
+        (Record.Kind.put, false, [Outcome.old, .old, .new]), (.put, true, [.old, .new, .old]),
+        (.delete, false, [.old, .none, .none]),
+    ])
+    private func oneSlotMeetsOneRecord(_ kind: Record.Kind, _ isCopy: Bool, _ outcomes: [Outcome]) throws {
+        let hash = KeyHash(high: 5 << 40, low: 1)
+        let record = IndexedRecord(
+            hash: hash, sequence: 10, offset: 3 << 20, recordBytes: 100, kind: kind, isCopy: isCopy)
+        let others: Outcome = kind == .put && !isCopy ? .both : .old
+        let cases = zip([11, 10, 9] as [UInt64], outcomes).map { ($0, [1] as [UInt8], $1) } + [(9, [2], others)]
+        for (found, key, outcome) in cases {
+            let storage = try storage([(hash, 2 << 20)], partitions: 1)
+            var replay = IndexReplay(
+                [IndexReplay.Entry(record, namespace: 0, key: [1])], layout: Self.layout)
+            try replay.blockingApply(to: storage) { _ in
+                IndexReplay.StoredKey(namespace: 0, key: key, sequence: found)
+            }
+            let expected: [Int] =
+                switch outcome {
+                case .old: [2 << 20]
+                case .new: [3 << 20]
+                case .none: []
+                case .both: [2 << 20, 3 << 20]
+                }
+            #expect(try offsets(storage) == expected, "found \(found)")
+        }
+    }
+
     /// As a live put does: no key is lost to a record that cannot be read.
     @Test func anUnreadableCandidateIsKept() throws {
         let hash = KeyHash(high: 5 << 40, low: 1)
