@@ -84,8 +84,7 @@ package struct RecoveredCommit: Sendable {
 extension RecoveredSegment {
     /// What a segment's bytes say.
     init(_ reader: borrowing SegmentReader, segment: Int, _ superblock: Superblock) {
-        let layout = superblock.layout
-        let scan = SegmentScan(reader.bytes, segment: segment, layout: layout, storeID: superblock.storeID)
+        let scan = SegmentScan(reader.bytes, segment: segment, superblock: superblock)
         self.init(number: segment, state: .unknown)
         isScanned = true
         unreadable = reader.unreadable
