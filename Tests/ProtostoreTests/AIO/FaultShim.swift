@@ -5,33 +5,33 @@ import Foundation
 /// `Tests/FaultShim/fault_shim.c`, compiled once, and what a program's environment
 /// needs for it.
 enum FaultShim {
-    private struct Library {
-        let directory: ScratchDirectory
-        let path: String
-    }
-
     struct CompileError: Error {
         let text: String
     }
 
-    /// Compiled with the system's C compiler, or the one that comes with Swift.
-    private static let library: Result<Library, any Error> = Result {
+    /// Where the library is: beside the tests' own program, so that it goes with the
+    /// build. Compiled with the system's C compiler, or the one that comes with Swift.
+    private static let library: Result<String, any Error> = Result {
         let tests = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
         let source = tests.appending(path: "FaultShim/fault_shim.c").path
-        let directory = try ScratchDirectory()
-        let library = Library(directory: directory, path: directory.file("fault_shim.so"))
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let path = URL(fileURLWithPath: program).deletingLastPathComponent().appending(path: "fault_shim.so").path
+        let scratch = try ScratchDirectory()
+        // Others may be loading the last one: a new file takes its name.
         let command = """
             for compiler in cc clang; do
-                command -v $compiler >/dev/null && exec $compiler -shared -fPIC -O1 -o "$0" "$1" 2>"$2"
+                command -v $compiler >/dev/null || continue
+                $compiler -shared -fPIC -O1 -o "$0.$$" "$1" 2>"$2" && exec mv "$0.$$" "$0"
+                exit 1
             done
             echo "no C compiler" >"$2"
             exit 1
             """
-        let exitCode = try run("/bin/sh", ["-c", command, library.path, source, directory.file("complaint")])
+        let exitCode = try run("/bin/sh", ["-c", command, path, source, scratch.file("complaint")])
         guard exitCode == 0 else {
-            throw CompileError(text: String(decoding: try directory.read("complaint"), as: UTF8.self))
+            throw CompileError(text: String(decoding: try scratch.read("complaint"), as: UTF8.self))
         }
-        return library
+        return path
     }
 
     /// What to add to a program's environment.
@@ -39,7 +39,7 @@ enum FaultShim {
     ///   - faults: as `fault_shim.c` describes them.
     ///   - pathEnd: limits them to files whose path ends so.
     static func environment(_ faults: String, pathEnd: String? = nil) throws -> [String: String] {
-        var variables = ["LD_PRELOAD": try library.get().path, "PROTOSTORE_FAULT": faults]
+        var variables = ["LD_PRELOAD": try library.get(), "PROTOSTORE_FAULT": faults]
         variables["PROTOSTORE_FAULT_PATH"] = pathEnd
         return variables
     }
