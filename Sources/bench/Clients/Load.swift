@@ -27,6 +27,8 @@ struct Load {
         configuration.operationsMax = nil
         configuration.rate = nil
         configuration.verifiesBytes = true
+        configuration.choice = all ? "each once" : "each that was written, once"
+        configuration.writes?.readRatio = 1
         configuration.acceptsLoss = false
         let (threads, seed) = (configuration.threads, configuration.seed)
         return Load(configuration: configuration, keys: ledger.keys, ledger: ledger) { thread in

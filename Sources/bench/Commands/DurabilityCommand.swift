@@ -50,6 +50,7 @@ struct DurabilityRun: ParsableCommand {
     private var load: LoadConfiguration {
         var load = options.configuration("durability")
         load.distribution = distribution
+        load.choice = hotKey ? "one hot key" : nil
         load.warmUpSeconds = options.warmup ?? 0
         load.verifiesBytes = true
         load.acceptsLoss = untilKilled

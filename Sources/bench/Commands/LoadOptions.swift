@@ -105,6 +105,7 @@ struct WrittenKeyOptions: ParsableArguments {
     func configure(_ configuration: LoadConfiguration, readRatio: Double) -> LoadConfiguration {
         var configuration = configuration
         configuration.distribution = distribution
+        configuration.choice = hotKey ? "one hot key" : nil
         configuration.acceptsChanges = modified
         configuration.writes = LoadConfiguration.Writes(
             readRatio: readRatio, sizes: valueBytes ?? .stored, newKeys: newKeys,

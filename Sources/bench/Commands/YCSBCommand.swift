@@ -40,6 +40,7 @@ struct YCSBCommand: ParsableCommand {
         var configuration = options.configuration("ycsb \(workload.rawValue)\(load ? " load" : "")")
         configuration.verifiesBytes = verify
         configuration.acceptsChanges = modified
+        configuration.choice = load ? "each once" : workload.inserts ? "skewed latest" : "scrambled zipfian"
         if load {
             // All records, however long it takes, and all of them measured.
             configuration.seconds = options.seconds ?? LoadConfiguration.secondsMax
@@ -72,7 +73,7 @@ struct YCSBCommand: ParsableCommand {
             : workload.workloads(records: records, table: table, configuration: configuration)
         var session = LoadSession(
             load: Load(configuration: configuration, keys: keys, ledger: ledger, workload: workloads),
-            source: load ? "to load" : "with \(workload.description)")
+            source: workload.inserts && !load ? "for \(Format.grouped(Int(records))) records and what is inserted" : "of YCSB")
         session.readsBack = verify ? (load ? .all : .written) : .nothing
         if try session.run(options).hasFailed { throw ExitCode.failure }
     }

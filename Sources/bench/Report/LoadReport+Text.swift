@@ -15,7 +15,7 @@ extension LoadConfiguration {
         return """
             \(host):\(port), \(Format.grouped(clients)) clients x \(Format.grouped(inFlight)) in flight, \
             \(threads) thread\(threads == 1 ? "" : "s"), \(loop ?? "closed loop")
-            \(Format.grouped(Int(keyCount))) keys \(source), \(distribution.rawValue)\(absent), seed \(seed); \
+            \(Format.grouped(Int(keyCount))) keys \(source), \(choice ?? distribution.rawValue)\(absent), seed \(seed); \
             checks \(checks)\(acceptsChanges ? ", accepts changes" : "")
             """ + (writes.map { "\n" + $0.header(name) } ?? "")
     }
@@ -42,8 +42,7 @@ extension LoadReport.Second {
     static func columns(_ kinds: [OperationKind]) -> String {
         guard kinds.count > 1 else { return columns }
         let parts = kinds.flatMap { kind in
-            let name = kind == .readModifyWrite ? "rmw" : kind.rawValue
-            return ["\(name)s/s", "\(name) p50 us", "\(name) p99 us"]
+            ["\(kind.short)s/s", "\(kind.short) p50 us", "\(kind.short) p99 us"]
         }
         return line(["time"] + parts + ["MB/s", "misses", "errors"])
     }
@@ -82,7 +81,7 @@ extension LoadReport {
     /// The summary after a run.
     var summary: String {
         let rows = [loadRows, partRows, costRows, readBackRows].flatMap { $0 }
-        return rows.map { Format.left($0.0, 14) + $0.1 }.joined(separator: "\n")
+        return rows.map { name, value in value.isEmpty ? name : Format.left(name, 14) + value }.joined(separator: "\n")
     }
 
     private typealias Row = (String, String)
@@ -110,7 +109,7 @@ extension LoadReport {
             let isOnly = parts.count == 1
             if !isOnly {
                 rows += [
-                    ("", ""), (kind.plural, Format.grouped(operations.requests)),
+                    ("", ""), (kind.short + "s", Format.grouped(operations.requests)),
                     ("per second", Format.fixed(operations.requestsPerSecond, 0)),
                     ("MB/s", Format.fixed(operations.megabytesPerSecond, 1)),
                 ]

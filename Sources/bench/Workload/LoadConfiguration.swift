@@ -37,6 +37,8 @@ struct LoadConfiguration: Codable, Equatable, Sendable {
     /// The run ends after that many operations.
     var operationsMax: Int?
     var distribution = Distribution.uniform
+    /// How keys are chosen, in words, where it is not by the distribution.
+    var choice: String?
     var seed: UInt64 = 1
     /// Share of requests for keys that are not in the store.
     var absentRatio = 0.0

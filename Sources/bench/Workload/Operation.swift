@@ -48,14 +48,8 @@ enum Operation: Equatable, Sendable {
 enum OperationKind: String, CaseIterable, Codable, Sendable {
     case read, write, readModifyWrite
 
-    /// As people read it, in the plural.
-    var plural: String {
-        switch self {
-        case .read: "reads"
-        case .write: "writes"
-        case .readModifyWrite: "read-modify-writes"
-        }
-    }
+    /// As people read it.
+    var short: String { self == .readModifyWrite ? "rmw" : rawValue }
 }
 
 /// One value for each kind of operation, without a dictionary's look-up.
