@@ -92,6 +92,26 @@ import Testing
         #expect(report.hasFailed)
     }
 
+    @Test func kindsAreCountedApart() {
+        var tally = Tally(threads: 1, measureFrom: 0, kinds: [.read, .write])
+        var part = interval(1, .measured, from: 0, to: Self.second, latencies: [1_000_000, 1_000_000], bytes: 10)
+        part.counters[.write].operations = 1
+        part.counters[.write].payloadBytes = 5
+        part.recordLatency(.write, nanoseconds: 8_000_000)
+        tally.add(part, thread: 0)
+        tally.end(thread: 0)
+        while tally.nextComplete() != nil {}
+        let report = tally.report(configuration, keyCount: 1, unsentArrivals: 0)
+        #expect(report.requests == 3)
+        #expect(report.reads?.requests == 2)
+        #expect(report.writes?.requests == 1)
+        #expect(report.readModifyWrites == nil)
+        #expect(abs((report.writes?.latencyMicroseconds.p50 ?? 0) - 8_000) < 10)
+        #expect(abs((report.reads?.latencyMicroseconds.max ?? 0) - 1_000) < 2)
+        #expect(abs(report.latencyMicroseconds.max - 8_000) < 10)
+        #expect(report.seconds[0].writes?.requestsPerSecond == 1)
+    }
+
     @Test func aRunWithoutRepliesHasNoNaNs() throws {
         let report = Tally(threads: 1, measureFrom: 0).report(configuration, keyCount: 1, unsentArrivals: 0)
         #expect(report.requestsPerSecond == 0)
@@ -161,6 +181,20 @@ import Testing
                      time  requests/s      MB/s     p50 us     p99 us   misses  errors
                    12.0 s     123,457     100.0       81.3    1,234.0        5       0
                 """)
+    }
+
+    /// Two kinds of operations stand apart, each with its rate and percentiles.
+    @Test func aMixedSecondsLineStandsUnderItsColumns() {
+        var second = LoadReport.Second(
+            atSeconds: 1, requestsPerSecond: 30, megabytesPerSecond: 2, p50Microseconds: 1, p99Microseconds: 2,
+            misses: 0, errors: 3)
+        second.reads = .init(requestsPerSecond: 20, p50Microseconds: 90, p99Microseconds: 400)
+        second.writes = .init(requestsPerSecond: 10, p50Microseconds: 800, p99Microseconds: 5_000)
+        let columns = LoadReport.Second.columns([.read, .write])
+        let names = columns.split(separator: " ").joined(separator: " ")
+        #expect(names == "time reads/s read p50 us read p99 us writes/s write p50 us write p99 us MB/s misses errors")
+        #expect(second.line.split(separator: " ") == ["1.0", "s", "20", "90.0", "400.0", "10", "800.0", "5,000.0", "2.0", "0", "3"])
+        #expect(second.line.count == columns.count)
     }
 
     /// The header and footer that HdrHistogram's plotting tools look for, in microseconds.

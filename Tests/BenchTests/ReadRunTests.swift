@@ -5,20 +5,11 @@ import Testing
 /// The whole client against a server in the same process.
 @Suite(.noHang, .serialized)
 struct ReadRunTests {
-    private struct Lines: LoadRun.Listener {
-        var seconds: [LoadReport.Second?] = []
-        var problems: [String] = []
-        var isEnding = false
-        mutating func wantsEnd() -> Bool { isEnding }
-        mutating func second(_ second: LoadReport.Second?) { seconds.append(second) }
-        mutating func problem(_ text: String) { problems.append(text) }
-    }
-
     private func run(
         _ behavior: TestServer.Behavior = TestServer.Behavior(), clients: Int = 2, inFlight: Int = 4,
         seconds: Double = 0.2, absentRatio: Double = 0, rate: LoadConfiguration.Rate? = nil, threads: Int = 1,
         warmUpSeconds: Double = 0
-    ) throws -> (report: LoadReport, lines: Lines, result: LoadRun.Result, server: TestServer) {
+    ) throws -> (report: LoadReport, lines: CollectedLines, result: LoadRun.Result, server: TestServer) {
         let store = try GeneratedStore(count: 300)
         let server = try TestServer(store, behavior)
         defer { server.shutDown() }
@@ -26,7 +17,7 @@ struct ReadRunTests {
             host: "127.0.0.1", port: server.port, clients: clients, inFlight: inFlight, threads: threads,
             warmUpSeconds: warmUpSeconds, seconds: seconds, absentRatio: absentRatio, rate: rate,
             verifiesBytes: true)
-        var lines = Lines()
+        var lines = CollectedLines()
         let result = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory))).run(&lines)
         return (result.report, lines, result, server)
     }
@@ -169,7 +160,7 @@ struct ReadRunTests {
         let configuration = LoadConfiguration(
             host: "127.0.0.1", port: server.port, clients: 1, inFlight: 1, warmUpSeconds: 0, seconds: 30)
         let run = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory)))
-        var lines = Lines(isEnding: true)
+        var lines = CollectedLines(isEnding: true)
         let report = try run.run(&lines).report
         #expect(report.runtimeSeconds < 5)
         #expect(report.errors == 0)

@@ -101,7 +101,9 @@ struct LoadRun {
         for problem in interval.problems { listener.problem(problem) }
         switch interval.phase {
         case .warmUp: if load.configuration.warmUpSeconds > 0 { listener.second(nil) }
-        case .measured: listener.second(LoadReport.Second(interval, kinds: load.configuration.kinds, measureFrom: measureFrom))
+        case .measured:
+            let kinds = load.configuration.kinds
+            listener.second(LoadReport.Second(interval, kinds: kinds, measureFrom: measureFrom))
         case .drain: break
         }
     }

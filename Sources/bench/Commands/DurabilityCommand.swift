@@ -8,9 +8,10 @@ struct DurabilityCommand: ParsableCommand {
         commandName: "durability",
         abstract: "Prove that no acknowledged write is lost when the server is killed.",
         discussion: """
-            "run" writes, and keeps a ledger of what was sent and what was acknowledged; kill the server while it runs, \
-            start it again, and let "verify" compare. The ledger lives in a file that survives the death of this client, \
-            too; the next "run" with it goes on, so many kills can be checked with one ledger.
+            "run" writes, and keeps a ledger of what was sent and what was acknowledged; kill the server while it \
+            runs, start it again, and let "verify" compare. The ledger lives in a file that survives the death of \
+            this client, too; the next "run" with it goes on, so many kills can be checked with one ledger: give \
+            each run another --seed.
             """,
         subcommands: [DurabilityRun.self, DurabilityVerify.self])
 }
@@ -112,8 +113,8 @@ struct DurabilityVerify: ParsableCommand {
         commandName: "verify",
         abstract: "Compare the store with the ledger; the exit code is 1 where they differ.",
         discussion: """
-            Each key must have the last version that was acknowledged, or one that was sent after it: never an older one, \
-            never other bytes, and no value where none was sent. Each difference is a line.
+            Each key must have the last version that was acknowledged, or one that was sent after it: never an older \
+            one, never other bytes, and no value where none was sent. Each difference is a line.
             """)
 
     @Option(help: "File of the ledger.")

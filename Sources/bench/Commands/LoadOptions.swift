@@ -129,7 +129,8 @@ struct WrittenKeyOptions: ParsableArguments {
                 hotKey
                 ? KeyChooser.hot(index: 0)
                 : KeyChooser(
-                    configuration.distribution, count: keys.count, seed: configuration.seed, thread: thread, of: threads)
+                    configuration.distribution, count: keys.count, seed: configuration.seed, thread: thread,
+                    of: threads)
             return Workload(
                 chooser, readRatio: writes.readRatio, operationsMax: configuration.operationsMax,
                 seed: configuration.seed, thread: thread, of: threads)

@@ -10,8 +10,8 @@ struct YCSBCommand: ParsableCommand {
         abstract: "Run a core workload of YCSB: a, b, c, d or f.",
         discussion: """
             First load the records, then run, as with YCSB itself: bench ycsb a --records 1000000 --load, and then \
-            bench ycsb a --records 1000000. Distributions are YCSB's: scrambled zipfian with theta 0.99 (a, b, c, f) and \
-            skewed latest (d). An update replaces the whole record. A read-modify-write is a read and, with its \
+            bench ycsb a --records 1000000. Distributions are YCSB's: scrambled zipfian with theta 0.99 (a, b, c, f) \
+            and skewed latest (d). An update replaces the whole record. A read-modify-write is a read and, with its \
             reply, a write: one operation, whose latency is that of both.
 
             """ + YCSBWorkload.allCases.map { "\n\($0.rawValue)  \($0.description)" }.joined())
@@ -33,7 +33,7 @@ struct YCSBCommand: ParsableCommand {
     @Flag(help: "Check every byte of every read, and at the end read back every record that was written.")
     var verify = false
 
-    @Flag(help: "The records have been updated since they were loaded: until one is written here, it may have any version.")
+    @Flag(help: "The records were updated since they were loaded: until one is written here, it may have any version.")
     var modified = false
 
     private var loadConfiguration: LoadConfiguration {
@@ -73,7 +73,7 @@ struct YCSBCommand: ParsableCommand {
             : workload.workloads(records: records, table: table, configuration: configuration)
         var session = LoadSession(
             load: Load(configuration: configuration, keys: keys, ledger: ledger, workload: workloads),
-            source: workload.inserts && !load ? "for \(Format.grouped(Int(records))) records and what is inserted" : "of YCSB")
+            source: workload.inserts && !load ? "for \(records) records and what is inserted" : "of YCSB")
         session.readsBack = verify ? (load ? .all : .written) : .nothing
         if try session.run(options).hasFailed { throw ExitCode.failure }
     }

@@ -15,8 +15,8 @@ extension LoadConfiguration {
         return """
             \(host):\(port), \(Format.grouped(clients)) clients x \(Format.grouped(inFlight)) in flight, \
             \(threads) thread\(threads == 1 ? "" : "s"), \(loop ?? "closed loop")
-            \(Format.grouped(Int(keyCount))) keys \(source), \(choice ?? distribution.rawValue)\(absent), seed \(seed); \
-            checks \(checks)\(acceptsChanges ? ", accepts changes" : "")
+            \(Format.grouped(Int(keyCount))) keys \(source), \(choice ?? distribution.rawValue)\(absent), \
+            seed \(seed); checks \(checks)\(acceptsChanges ? ", accepts changes" : "")
             """ + (writes.map { "\n" + $0.header(name) } ?? "")
     }
 
@@ -148,8 +148,9 @@ extension LoadReport {
 
     private var readBackRows: [Row] {
         guard let readBack else { return [] }
-        let keys = "\(Format.grouped(readBack.keys)) written keys in \(Format.fixed(readBack.seconds, 2)) s"
-        return [("read back", "\(keys), \(readBack.errors == 0 ? "all right" : "\(Format.grouped(readBack.errors)) errors")")]
+        let keys = "\(Format.grouped(readBack.keys)) keys in \(Format.fixed(readBack.seconds, 2)) s"
+        let outcome = readBack.errors == 0 ? "all right" : "\(Format.grouped(readBack.errors)) errors"
+        return [("read back", "\(keys), \(outcome)")]
     }
 }
 

@@ -84,6 +84,8 @@ extension Ledger {
     /// Whether a value of at most four bytes is that of a version.
     private func equals(_ body: UnsafeRawBufferPointer, _ write: Write) -> Bool {
         guard body.count == bytes(of: write) else { return false }
-        return withUnsafeBytes(of: patternVersion(write.version).littleEndian) { $0.prefix(body.count).elementsEqual(body) }
+        return withUnsafeBytes(of: patternVersion(write.version).littleEndian) { version in
+            version.prefix(body.count).elementsEqual(body)
+        }
     }
 }

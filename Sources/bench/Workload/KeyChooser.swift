@@ -78,7 +78,9 @@ struct KeyChooser {
         }
     }
 
-    private mutating func nextOnce(_ first: UInt64, _ stride: UInt64, _ count: UInt64, _ written: VersionTable?) -> UInt32? {
+    private mutating func nextOnce(
+        _ first: UInt64, _ stride: UInt64, _ count: UInt64, _ written: VersionTable?
+    ) -> UInt32? {
         var index = first
         while index < count, let written, !written.isWritten(UInt32(index)) { index += stride }
         kind = .once(next: index + stride, stride: stride, count: count, written: written)

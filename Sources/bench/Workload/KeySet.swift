@@ -41,7 +41,8 @@ final class KeySet: Sendable {
             throw Unsuitable(description: "without a table of contents there are no stored lengths")
         }
         guard let count = newKeys ?? UInt32(exactly: listedCount), count > 0 else {
-            throw Unsuitable(description: "\(listedCount) keys in the table of contents: 1 to \(UInt32.max) can be addressed")
+            throw Unsuitable(
+                description: "\(listedCount) keys in the table of contents: 1 to \(UInt32.max) can be addressed")
         }
         isListed = newKeys == nil
         (self.count, self.newKeySeed, self.sizes) = (count, newKeySeed, sizes)
@@ -65,7 +66,8 @@ final class KeySet: Sendable {
         guard isListed, let listed else { return Self.uuid(nonce: newKeySeed << 32 &+ UInt64(index)) }
         let bytes = listed.contents.key(at: Int(index))
         return Key(
-            first: bytes.loadUnaligned(as: UInt64.self), second: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            first: bytes.loadUnaligned(as: UInt64.self),
+            second: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     }
 
     /// Writes the 16 key bytes of an operation.

@@ -82,7 +82,7 @@ struct LoadConfiguration: Codable, Equatable, Sendable {
         }
         if !(absentRatio >= 0 && absentRatio <= 1) { return "--misses must be between 0 and 1" }
         if let operationsMax, operationsMax < 1 { return "--count must be at least 1" }
-        if let writes, !(writes.readRatio >= 0 && writes.readRatio <= 1) { return "--read-ratio must be between 0 and 1" }
+        if let ratio = writes?.readRatio, !(ratio >= 0 && ratio <= 1) { return "--read-ratio must be between 0 and 1" }
         if let rate, !(rate.perSecond > 0 && rate.perSecond <= 1e8) {
             return "--rate must be above 0 and at most 100000000 requests per second"
         }
