@@ -40,6 +40,15 @@ package struct SegmentMaker: Sendable {
 
     /// Makes a segment if there are too few. Takes as long as writing it does.
     package func blockingStep<File: BlockFile & ~Copyable>(on datafile: borrowing File) -> Outcome {
+        let outcome = makeSegment(datafile)
+        switch outcome {
+        case .made, .enough: parts.pool.setMayGrow(targetCount > 0)
+        case .noSpace, .failed, .storeFailed: parts.pool.setMayGrow(false)
+        }
+        return outcome
+    }
+
+    private func makeSegment<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome {
         guard parts.health.acceptsWrites else { return .storeFailed }
         guard parts.pool.count < targetCount else { return .enough }
         let layout = parts.segments.layout

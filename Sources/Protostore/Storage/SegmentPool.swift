@@ -17,6 +17,8 @@ package final class SegmentPool: Sendable {
     private let free: Mutex<[Int]>
     /// Of whoever makes new ones; -1 = nobody. Relaxed: the number is all that matters.
     private let makerDescriptor = Atomic<CInt>(-1)
+    /// Relaxed: who reads it late asks again.
+    private let isBeingFilled = Atomic<Bool>(false)
 
     package init(free: [Int] = [], reserveCount: Int = 0) {
         self.reserveCount = reserveCount
@@ -43,6 +45,14 @@ package final class SegmentPool: Sendable {
     /// - Parameter descriptor: of a `WakeDescriptor` that stays open so long, or nil.
     package func wakeMaker(_ descriptor: CInt?) {
         makerDescriptor.store(descriptor ?? -1, ordering: .relaxed)
+    }
+
+    /// Whether new segments are on their way: then it is worth waiting for one.
+    package var mayGrow: Bool { isBeingFilled.load(ordering: .relaxed) }
+
+    /// Says whether segments will come. By who makes them.
+    package func setMayGrow(_ mayGrow: Bool) {
+        isBeingFilled.store(mayGrow, ordering: .relaxed)
     }
 
     /// - Parameter segments: durably part of the datafile, and zeros.

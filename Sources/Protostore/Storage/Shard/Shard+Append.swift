@@ -12,7 +12,11 @@ extension Shard where Memory: ~Copyable {
         header.expiryMilliseconds = value.expiryMilliseconds
         header.valueType = value.valueType
         guard hasRoom(for: request, value.value.count) else { return giveBack(reply, .stalled) }
-        if let refusal = refusal(header.byteCount, for: .writes) { return refuse(reply, request, refusal) }
+        switch place(header.byteCount, for: .writes) {
+        case .secured: break
+        case .comes: return giveBack(reply, .stalled)
+        case .refused(let refusal): return refuse(reply, request, refusal)
+        }
         guard reserve(number) else { return refuse(reply, request, .indexFull) }
         append(header, value.value, number, request, reply)
         if pending[number].base == .unknown { resolve(number, isWhole: false) }
@@ -23,7 +27,11 @@ extension Shard where Memory: ~Copyable {
     mutating func remove(_ number: UInt32, _ request: ShardRequest, _ reply: ShardReply) -> Step {
         let header = makeHeader(.delete, request.namespace, keyBytes: request.keyBytes)
         guard hasRoom(for: request, 0) else { return giveBack(reply, .stalled) }
-        if let refusal = refusal(header.byteCount, for: .deletes) { return refuse(reply, request, refusal) }
+        switch place(header.byteCount, for: .deletes) {
+        case .secured: break
+        case .comes: return giveBack(reply, .stalled)
+        case .refused(let refusal): return refuse(reply, request, refusal)
+        }
         append(header, UnsafeRawBufferPointer(start: nil, count: 0), number, request, reply)
         return .finished
     }
@@ -44,23 +52,28 @@ extension Shard where Memory: ~Copyable {
         return !buffers[filling].isFull(for: 1, recordsBytes: padded)
     }
 
-    /// Why a record cannot be appended, or nil where its commit has a place in a segment.
-    mutating func refusal(_ recordBytes: Int, for purpose: SegmentPool.Purpose) -> WriteRefusal? {
-        let padded = store.segments.layout.padded(recordBytes)
-        return refusal(recordCount: 1, recordsBytes: padded, for: purpose)
+    /// Whether the commit with more records has a place in a segment.
+    enum Place {
+        case secured
+        /// A segment for it is being made.
+        case comes
+        case refused(WriteRefusal)
     }
 
-    mutating func refusal(
-        recordCount: Int, recordsBytes: Int, for purpose: SegmentPool.Purpose
-    ) -> WriteRefusal? {
-        guard store.health.acceptsWrites else { return .storeFailed }
+    private mutating func place(_ recordBytes: Int, for purpose: SegmentPool.Purpose) -> Place {
+        place(recordCount: 1, recordsBytes: store.segments.layout.padded(recordBytes), for: purpose)
+    }
+
+    mutating func place(recordCount: Int, recordsBytes: Int, for purpose: SegmentPool.Purpose) -> Place {
+        guard store.health.acceptsWrites else { return .refused(.storeFailed) }
         let byteCount = buffers[filling].byteCount(adding: recordCount, recordsBytes: recordsBytes)
         do throws(SystemError) {
             let isSecure = try log.secure(
                 byteCount: byteCount, recordCount: buffers[filling].count + recordCount, for: purpose)
-            return isSecure ? nil : .noSpace
+            if isSecure { return .secured }
+            return store.pool.mayGrow ? .comes : .refused(.noSpace)
         } catch {
-            return .noSpace
+            return .refused(.noSpace)
         }
     }
 

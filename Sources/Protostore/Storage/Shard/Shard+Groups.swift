@@ -44,12 +44,13 @@ extension Shard where Memory: ~Copyable {
             return stalledGroups.append(request)
         }
         let purpose: SegmentPool.Purpose = group.members.allSatisfy(\.isDelete) ? .deletes : .writes
-        if let refusal = refusal(recordCount: group.members.count, recordsBytes: recordsBytes, for: purpose) {
-            _ = refuse(request, refusal)
-            return
+        switch place(recordCount: group.members.count, recordsBytes: recordsBytes, for: purpose) {
+        case .secured:
+            append(group)
+            answer(ShardReply(.done, to: request), request, with: filling)
+        case .comes: stalledGroups.append(request)
+        case .refused(let refusal): _ = refuse(request, refusal)
         }
-        append(group)
-        answer(ShardReply(.done, to: request), request, with: filling)
     }
 
     /// Whether the group fits into one commit of an empty segment.
