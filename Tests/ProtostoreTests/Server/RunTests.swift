@@ -96,9 +96,11 @@ import Testing
 
     @Test func aDirectoryThatIsNotAStore() throws {
         let scratch = try ScratchDirectory()
+        try scratch.write([1], to: "protostore.index")
         let lines = try refusal(Self.start(scratch))
         #expect(lines == [
-            "Error: \(scratch.path)/protostore.data is not a store: there is no such file. mk_data --path makes one."
+            "Error: \(scratch.path)/protostore.data is not a store: there is no such file, but "
+                + "\(scratch.path)/protostore.index is there. mk_data --path makes one; so does the server, in an empty directory."
         ])
     }
 
@@ -114,12 +116,12 @@ import Testing
 
     @Test func aStoreOfANewerFormat() throws {
         let scratch = try ScratchDirectory()
-        var bytes = try [UInt8](repeating: 0, count: SuperblockTests.second) + SuperblockTests.resealed(8, 2)
+        var bytes = try [UInt8](repeating: 0, count: SuperblockTests.second) + SuperblockTests.resealed(8, 3)
         bytes += [UInt8](repeating: 0, count: 1 << 20)
         try scratch.write(bytes, to: "protostore.data")
         let lines = try refusal(Self.start(scratch))
         #expect(lines.count == 1)
-        #expect(lines.first?.contains("has format version 2; this program reads version 1") == true)
+        #expect(lines.first?.contains("has format version 3; this program reads version 2") == true)
     }
 
     @Test func aStoreThatAnotherProcessHasOpen() throws {

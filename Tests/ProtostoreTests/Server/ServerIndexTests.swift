@@ -8,10 +8,12 @@ import Testing
         // The store is locked as long as its server exists.
         let scratch = try rebuildAndStop()
         let log = LogCollector()
-        let store = try Store(
-            directory: scratch.path, indexDirectory: scratch.path, partitionCount: 3, logger: log.logger)
+        var options = Store.Options(directory: scratch.path)
+        options.indexDirectory = scratch.path
+        options.shardCount = 3
+        let store = try Store(options, logger: log.logger)
         #expect(log.contains("loaded the index"))
-        try store.close()
+        try store.closeUnused()
     }
 
     private func rebuildAndStop() throws -> ScratchDirectory {
@@ -24,13 +26,6 @@ import Testing
         return server.scratch
     }
 
-    @Test func aLoadedIndexIsLeftAsItIs() throws {
-        let server = try TestServer()
-        let before = try server.scratch.read(IndexFile.name)
-        server.stop()
-        #expect(try server.scratch.read(IndexFile.name) == before)
-    }
-
     /// Answering "missing" for keys that were lost would not be true.
     @Test func lostSegmentsWithoutAnIndexAreRefusedUnlessAccepted() throws {
         func damage(_ scratch: ScratchDirectory) throws {
@@ -41,14 +36,15 @@ import Testing
             try withUnsafeBytes(of: UInt64(0)) { try file.write($0, at: footer) }
         }
         let error = #expect(throws: StoreError.self) { _ = try TestServer(prepare: damage) }
-        guard case .lossy(_, segments: 1, of: _) = error else {
+        guard case .losses(_, [.recordsUnknown(segment: 1)]) = error else {
             Issue.record("refused for another reason: \(String(describing: error))")
             return
         }
         let server = try TestServer(prepare: damage, configure: { $0.acceptsLoss = true })
         let client = try server.connect()
         let found = (0..<TestServer.keyCount).count { client.get(server.key($0))?.body == server.value($0) && server.toc.length(at: $0) > 0 }
-        #expect(found > TestServer.keyCount / 2 && found < TestServer.keyCount)
+        // Without a summary the records are found one by one.
+        #expect(found == (0..<TestServer.keyCount).count { server.toc.length(at: $0) > 0 })
     }
 
     @Test(arguments: [0, 1])

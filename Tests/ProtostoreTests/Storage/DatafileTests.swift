@@ -27,40 +27,42 @@ import Testing
         try bytes.withUnsafeBytes { bytes in try file.write(bytes, at: offset) }
     }
 
+    /// What an examination has to say.
+    private func notes(_ scratch: ScratchDirectory) throws -> [StoreNote] {
+        try Datafile(directory: scratch.path).examine(acceptsLoss: true).notes
+    }
+
     /// The segments of what a rebuilt index gets, sorted since the disk delivers
-    /// summaries in any order, and what was reported.
-    private func rebuild(_ scratch: ScratchDirectory) throws -> (segments: [Int], damaged: [Int], keyCount: Int) {
+    /// summaries in any order, and what was reported on the way.
+    private func rebuild(_ scratch: ScratchDirectory) throws -> (segments: [Int], notes: [StoreNote], keyCount: Int) {
         let datafile = try Datafile(directory: scratch.path)
-        let layout = datafile.superblock.layout
-        let (footers, unsealed) = try datafile.readFooters()
-        var rebuild = IndexRebuild(layout: layout, footers: footers, segmentsWithoutSummary: unsealed)
+        let examination = try datafile.examine(acceptsLoss: true)
+        let layout = examination.superblock.layout
+        var recovery = IndexRecovery(examination)
         let storage = try IndexStorage(PrivateIndexMemory(windowCount: 8192), partitionCount: 1)
-        try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }
+        let keyCount = try recovery.blockingRebuild(from: datafile.file, into: storage) { false }
         var locations: [Int] = []
         try storage.takePartition(0).forEachSlot { _, slot in
             locations.append(Int(slot.location) * layout.granuleBytes)
         }
         #expect(Set(locations).count == locations.count)
-        return (
-            locations.map { layout.segment(containing: $0) }.sorted(), rebuild.damagedSegments,
-            rebuild.keyCount
-        )
+        return (locations.map { layout.segment(containing: $0) }.sorted(), recovery.notes, keyCount)
     }
 
     // MARK: Superblocks
 
     @Test func aWholeDatafileOpens() throws {
         let scratch = try store()
-        let datafile = try Datafile(directory: scratch.path)
-        let segmentCount = Int(datafile.superblock.segmentCount)
-        #expect(segmentCount > 3 && datafile.damagedSegments == [])
-        #expect((0..<segmentCount).map { datafile.segments[$0] } == (1...UInt64(segmentCount)).map { $0 })
+        let examination = try Datafile(directory: scratch.path).examine()
+        let segmentCount = Int(examination.superblock.segmentCount)
+        #expect(segmentCount > 3 && examination.notes == [])
+        #expect(examination.segments.map(\.use) == (1...UInt64(segmentCount)).map { $0 })
     }
 
     @Test(arguments: DatafileLayout.superblockOffsets)
     func oneDamagedSuperblockDoesNotMatter(offset: Int) throws {
         let scratch = try store { file, _ in try Self.flip(file, at: offset + 100) }
-        #expect(try Datafile(directory: scratch.path).damagedSegments == [])
+        #expect(try notes(scratch) == [.superblockCopy(offset == 0 ? 0 : 1)])
     }
 
     @Test func twoDamagedSuperblocksAreNoStore() throws {
@@ -68,7 +70,7 @@ import Testing
             for offset in DatafileLayout.superblockOffsets { try Self.flip(file, at: offset + 100) }
         }
         #expect(throws: StoreError.undecodable(scratch.file("protostore.data"), .notAStore)) {
-            try Datafile(directory: scratch.path)
+            _ = try Datafile(directory: scratch.path).examine()
         }
     }
 
@@ -83,7 +85,7 @@ import Testing
                 try Self.write(block { superblock.encode(into: $0, copyAt: offset) }, file, at: offset)
             }
         }
-        #expect(try Datafile(directory: scratch.path).superblock.openCounter == 800)
+        #expect(try Datafile(directory: scratch.path).superblockCopies().superblock.openCounter == 800)
     }
 
     @Test(arguments: [(8, 3, .newerVersion(3)), (32, 4, .unknownFeatures(4))] as [(Int, UInt8, Superblock.DecodeError)])
@@ -94,7 +96,7 @@ import Testing
                 try Self.write(try SuperblockTests.resealed(position, byte), file, at: SuperblockTests.second)
                 if isOtherDamaged { try Self.flip(file, at: 100) }
             }
-            let error = #expect(throws: StoreError.self) { try Datafile(directory: scratch.path) }
+            let error = #expect(throws: StoreError.self) { _ = try Datafile(directory: scratch.path).examine() }
             #expect(error == .undecodable(scratch.file("protostore.data"), reason))
             #expect(error?.description.contains("Use the release that wrote it, or a newer one.") == true)
         }
@@ -119,7 +121,7 @@ import Testing
         let scratch = try ScratchDirectory()
         try scratch.write([UInt8](repeating: 0, count: byteCount), to: "protostore.data")
         #expect(throws: StoreError.undecodable(scratch.file("protostore.data"), .notAStore)) {
-            try Datafile(directory: scratch.path)
+            _ = try Datafile(directory: scratch.path).examine()
         }
     }
 
@@ -127,20 +129,17 @@ import Testing
         let scratch = try store()
         let first = try Datafile(directory: scratch.path)
         #expect(throws: StoreError.inUse(scratch.path)) { try Datafile(directory: scratch.path) }
-        #expect(first.damagedSegments == [])
+        #expect(try first.examine().notes == [])
     }
 
     // MARK: Segments
 
+    /// Footer and records vouch for it.
     @Test(arguments: [0, 2])
-    func aDamagedHeaderLosesItsSegmentAlone(segment: Int) throws {
+    func aSegmentWithADamagedHeaderIsServed(segment: Int) throws {
         let scratch = try store { file, layout in try Self.flip(file, at: layout.segmentOffset(segment) + 20) }
-        #expect(try Datafile(directory: scratch.path).damagedSegments == [segment])
-        let whole = try rebuild(try store())
-        let rest = try rebuild(scratch)
-        // Its footer names a use that nobody can vouch for.
-        #expect(rest.damaged == [segment])
-        #expect(rest.segments == whole.segments.filter { $0 != segment })
+        #expect(try notes(scratch) == [.segmentHeader(segment)])
+        #expect(try rebuild(scratch).segments == rebuild(try store()).segments)
     }
 
     @Test func aHeaderInTheWrongPlaceIsDamage() throws {
@@ -149,7 +148,7 @@ import Testing
             _ = try header.withUnsafeMutableBytes { bytes in try file.read(into: bytes, at: layout.segmentOffset(1)) }
             try Self.write(header, file, at: layout.segmentOffset(2))
         }
-        #expect(try Datafile(directory: scratch.path).damagedSegments == [2])
+        #expect(try notes(scratch) == [.segmentHeader(2)])
     }
 
     @Test func aHeaderOfAnotherStoreIsDamage() throws {
@@ -158,19 +157,15 @@ import Testing
             let offset = layout.segmentOffset(1)
             try Self.write(block { header.encode(into: $0, segmentOffset: offset) }, file, at: offset)
         }
-        #expect(try Datafile(directory: scratch.path).damagedSegments == [1])
+        #expect(try notes(scratch) == [.segmentHeader(1)])
     }
 
     @Test func whatIsCutOffIsReportedAndTheRestIsServed() throws {
         let scratch = try store { file, layout in try file.truncate(byteCount: layout.segmentOffset(2) + 8192) }
-        let datafile = try Datafile(directory: scratch.path)
-        let segmentCount = Int(datafile.superblock.segmentCount)
+        let segmentCount = Int(try Datafile(directory: scratch.path).superblockCopies().superblock.segmentCount)
         // All but the first two: the third has its header, and not its end.
-        #expect(datafile.damagedSegments == Array(2..<segmentCount))
-        _ = consume datafile
-        let rest = try rebuild(scratch)
-        #expect(rest.damaged == Array(2..<segmentCount))
-        #expect(Set(rest.segments) == [0, 1])
+        #expect(try notes(scratch) == (2..<segmentCount).map { .segmentMissing($0) })
+        #expect(try Set(rebuild(scratch).segments) == [0, 1])
     }
 
     // MARK: Summaries
@@ -180,7 +175,7 @@ import Testing
     }
 
     @Test(arguments: Place.allCases)
-    func aDamagedSummaryLosesItsSegmentAlone(place: Place) throws {
+    func recordsAreFoundWithoutTheirSummary(place: Place) throws {
         let scratch = try store { file, layout in
             let end = layout.segmentOffset(1) + layout.segmentBytes
             var bytes = [UInt8](repeating: 0, count: Self.blockBytes)
@@ -194,16 +189,16 @@ import Testing
             case .lastEntry: try Self.flip(file, at: start + footer.summaryBytes - 1)
             }
         }
-        let whole = try rebuild(try store())
-        let rest = try rebuild(scratch)
-        #expect(rest.damaged == [1])
-        #expect(rest.segments == whole.segments.filter { $0 != 1 })
-        #expect(rest.keyCount == rest.segments.count)
+        // Without a footer nobody knows how many there were.
+        #expect(try notes(scratch) == (place == .footer ? [.recordsUnknown(segment: 1)] : []))
+        let found = try rebuild(scratch)
+        #expect(try found.segments == rebuild(try store()).segments)
+        #expect(found.notes == [])
     }
 
     @Test func aWholeStoreIsRebuiltWhole() throws {
         let whole = try rebuild(try store())
-        #expect(whole.keyCount == 3000 && whole.segments.count == 3000 && whole.damaged == [])
+        #expect(whole.keyCount == 3000 && whole.segments.count == 3000 && whole.notes == [])
     }
 
     // MARK: The table

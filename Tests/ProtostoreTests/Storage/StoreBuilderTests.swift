@@ -62,7 +62,7 @@ import Testing
         let layout = store.superblock.layout
         let datafile = try FileDescriptor.open(scratch.file("protostore.data"))
         let storage = try IndexStorage.load(
-            from: scratch.path, identity: IndexIdentity(store.superblock, datafile: datafile),
+            from: scratch.path, identity: IndexIdentity(store.superblock, logEnds: [], datafile: datafile),
             into: PrivateIndexMemory(), partitionCount: 1)
         let index = try storage.takePartition(0)
         #expect(index.count == keyCount)
@@ -86,7 +86,7 @@ import Testing
         let copy = try FileDescriptor.open(scratch.file("copy"), [.write, .create])
         #expect(throws: IndexFileError.self) {
             try IndexStorage.load(
-                from: scratch.path, identity: IndexIdentity(superblock, datafile: copy),
+                from: scratch.path, identity: IndexIdentity(superblock, logEnds: [], datafile: copy),
                 into: PrivateIndexMemory(), partitionCount: 1)
         }
     }

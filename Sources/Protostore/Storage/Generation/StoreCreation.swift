@@ -1,9 +1,9 @@
 /// Makes empty stores: a superblock, and no segments yet.
 ///
 /// A store is there from the moment that one copy of its superblock is, and not
-/// before. What an interrupted creation leaves is a datafile that ends before its
-/// first segment would begin: nobody's data can be in it, so that the next one
-/// completes it.
+/// before. What an interrupted creation leaves is a datafile that ends where its first
+/// segment would begin, or before, of zeros but for a torn superblock: nobody's data
+/// can be in it, so that the next one completes it.
 package enum StoreCreation {
     /// Makes `directory` a store if it holds nothing of one. Its parent must be there.
     /// - Parameter segmentBytes: a power of two, 64 KiB to 1 GiB.
@@ -54,6 +54,22 @@ package enum StoreCreation {
         if Directory.fileExists("\(directory)/\(StoreDirectory.markName)") { return false }
         let path = "\(directory)/\(Datafile.name)"
         guard Directory.fileExists(path) else { return true }
-        return try FileDescriptor.open(path).byteCount() <= DatafileLayout.firstSegmentOffset
+        return try isUnfinished(FileDescriptor.open(path, .direct))
+    }
+
+    /// Whether a datafile may be what an interrupted creation left. Of one that is
+    /// complete the superblock says more.
+    static func isUnfinished<File: BlockFile & ~Copyable>(_ datafile: borrowing File) throws(SystemError) -> Bool {
+        let byteCount = try datafile.byteCount()
+        guard byteCount <= DatafileLayout.firstSegmentOffset else { return false }
+        let memory = try MemoryMapping(anonymous: DatafileLayout.firstSegmentOffset)
+        _ = try datafile.read(into: memory.bytes, at: 0)
+        if byteCount == DatafileLayout.firstSegmentOffset {
+            for offset in DatafileLayout.superblockOffsets {
+                (memory.base + offset).initializeMemory(as: UInt8.self, repeating: 0, count: Superblock.byteCount)
+            }
+        }
+        let words = UnsafeRawBufferPointer(memory.bytes)
+        return stride(from: 0, to: words.count, by: 8).allSatisfy { words.get($0, as: UInt64.self) == 0 }
     }
 }

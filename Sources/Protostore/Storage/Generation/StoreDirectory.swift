@@ -15,8 +15,9 @@
 /// - a directory without `protostore.*` files, or
 /// - one that has the mark, where neither superblock copy of the datafile is
 ///   one: an interrupted build, or
-/// - a datafile alone that has neither copy and ends before its first segment: a build
-///   that was interrupted before its mark, or the creation of an empty store.
+/// - a datafile alone that ends before its first segment, and is zeros where no copy of
+///   the superblock would be: a build that was interrupted before its mark, or the
+///   creation of an empty store (``StoreCreation``).
 ///
 /// The datafile is locked from the claim on, and a forced build keeps its
 /// inode, so that at no time another process can open what is being replaced.
@@ -60,7 +61,7 @@ package final class StoreDirectory: Sendable {
             throw StoreBuildError.exists("\(path)/\(datafileName)")
         }
         if Directory.fileExists("\(path)/\(markName)") { return }
-        if datafileBytes > DatafileLayout.firstSegmentOffset { throw StoreBuildError.exists("\(path)/\(datafileName)") }
+        if try !StoreCreation.isUnfinished(datafile) { throw StoreBuildError.exists("\(path)/\(datafileName)") }
         for name in companionNames where Directory.fileExists("\(path)/\(name)") {
             throw StoreBuildError.exists("\(path)/\(name)")
         }

@@ -145,9 +145,9 @@ package struct LogChain: Equatable, Sendable {
         guard number > end.number else { return false }
         let isNext = number == end.number + 1
         let isLinked = isNext && (end.checksum == 0 || commit.previousChecksum == end.checksum)
-        if number > required {
-            return isLinked && commit.isWhole
-        }
+        // The first that is not required follows the last that is, be it lost.
+        let isNextOfLost = end.number < required && number == required + 1
+        if number > required, !commit.isWhole || !(isLinked || isNextOfLost) { return false }
         if !isNext {
             missing.append(end.number + 1...number - 1)
         } else if !isLinked, end.number > 0 {
