@@ -48,8 +48,9 @@ package struct Superblock: Equatable, Sendable {
     package var creationMilliseconds: UInt64
     package var segmentCount: UInt64 = 0
     package var state = State.closed
-    /// Where each log ends, while the store is closed: then nothing behind these
-    /// ends was ever acknowledged, and everything before them was.
+    /// Where each log was when the store was closed or, while it is open, opened:
+    /// everything up to there is on stable storage. Of a closed store nothing behind
+    /// was ever acknowledged.
     package var logEnds: [CommitReference] = []
     package var namespaces: [UInt32] = (0..<UInt32(databaseCount)).map { $0 }
     package var nextNamespace = UInt32(databaseCount)

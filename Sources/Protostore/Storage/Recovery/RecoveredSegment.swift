@@ -90,13 +90,15 @@ extension RecoveredSegment {
         unreadable = reader.unreadable
         contentEnd = reader.contentEnd
         isHeaderDamaged = scan.header == nil && !scan.isBlank
-        guard let use = scan.use else {
-            if contentEnd <= DatafileLayout.blockBytes, unreadable.isEmpty { state = scan.isBlank ? .free : .abandoned }
+        let log = Int(scan.header?.log ?? scan.commits.first?.header.log ?? 0)
+        guard let use = scan.use, log < Superblock.logCountMax else {
+            let isEmpty = contentEnd <= DatafileLayout.blockBytes && unreadable.isEmpty
+            if isEmpty { state = scan.isBlank ? .free : .abandoned }
             return
         }
         self.use = use
         content = scan.content ?? .bulk
-        log = Int(scan.header?.log ?? scan.commits.first?.header.log ?? 0)
+        self.log = log
         previousUse = scan.header?.previousUse
         state = scan.footer.map { .sealed($0) } ?? .unsealed
         commits = scan.commits.map { RecoveredCommit($0, reader.bytes, segment, superblock) }

@@ -76,9 +76,10 @@ final class LogStoreBuilder {
     }
 
     /// Both directories are there, and the first record is not whole.
-    func tear(commit number: UInt64, log: UInt32 = 0) {
+    func tear(commit number: UInt64, log: UInt32 = 0, isHeader: Bool = false) {
         let (header, offset) = commit(number, log: log)
-        flip(offset + CommitExtent.leadBytes(recordCount: Int(header.recordCount)) + 60)
+        // Behind the header stand key and value.
+        flip(offset + CommitExtent.leadBytes(recordCount: Int(header.recordCount)) + (isHeader ? 20 : 80))
     }
 
     func zero(commit number: UInt64, log: UInt32 = 0) {
