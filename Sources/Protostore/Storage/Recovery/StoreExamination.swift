@@ -32,7 +32,7 @@ package struct StoreExamination: Sendable {
     /// - Parameters:
     ///   - path: of the datafile, for messages.
     ///   - shouldStop: asked now and then; true ends the run with `.stopped`.
-    /// - Throws: ``StoreError`` `.undecodable`, `.unreadable`, `.lossy`, `.stopped` or `.system`.
+    /// - Throws: ``StoreError`` `.unreadable`, `.losses`, `.stopped` or `.system`.
     /// - Complexity: two small reads per segment, and all bytes of those that are not sealed.
     package init<File: BlockFile & ~Copyable>(
         _ datafile: borrowing File, _ copies: Superblock.Copies, path: String, acceptsLoss: Bool,
