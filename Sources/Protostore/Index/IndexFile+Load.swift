@@ -1,3 +1,35 @@
+extension IndexFile {
+    /// Of which state of which store `directory`'s saved index is, and how many keys it
+    /// has. Verifies the file's header alone.
+    package static func readIdentity(
+        in directory: String
+    ) throws(IndexFileError) -> (identity: IndexIdentity, keyCount: Int) {
+        let file: FileDescriptor
+        do throws(SystemError) {
+            file = try FileDescriptor.open("\(directory)/\(name)", .noFollow)
+        } catch {
+            throw .system(error)
+        }
+        let header = try readHeader(file)
+        return (header.identity, Int(clamping: header.keys))
+    }
+
+    fileprivate static func readHeader(_ file: borrowing FileDescriptor) throws(IndexFileError) -> IndexFileHeader {
+        let page = UnsafeMutableRawBufferPointer.allocate(byteCount: headerBytes, alignment: 8)
+        defer { page.deallocate() }
+        try readExactly(file, into: page, at: 0)
+        return try IndexFileHeader(decoding: UnsafeRawBufferPointer(page))
+    }
+
+    fileprivate static func readExactly(
+        _ file: borrowing FileDescriptor, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
+    ) throws(IndexFileError) {
+        let count: Int
+        do throws(SystemError) { count = try file.read(into: buffer, at: offset) } catch { throw .system(error) }
+        guard count == buffer.count else { throw .damaged("the file is too short") }
+    }
+}
+
 extension IndexStorage where Memory: ~Copyable {
     /// Reads a saved index into empty memory. The regions go where they fit;
     /// the number of partitions need not be that of the time of saving.
@@ -22,7 +54,7 @@ extension IndexStorage where Memory: ~Copyable {
         } catch {
             throw .system(error)
         }
-        let header = try readHeader(file)
+        let header = try IndexFile.readHeader(file)
         guard header.identity == identity else { throw .mismatch(found: header.identity) }
         do throws(SystemError) {
             storage = try IndexStorage(memory, partitionCount: partitionCount, regionPagesMax: regionPagesMax)
@@ -33,21 +65,6 @@ extension IndexStorage where Memory: ~Copyable {
         try storage.makeDirectory(regions)
         try storage.readRegions(regions, from: file, keys: header.keys)
         return storage
-    }
-
-    private static func readHeader(_ file: borrowing FileDescriptor) throws(IndexFileError) -> IndexFileHeader {
-        let page = UnsafeMutableRawBufferPointer.allocate(byteCount: IndexFile.headerBytes, alignment: 8)
-        defer { page.deallocate() }
-        try readExactly(file, into: page, at: 0)
-        return try IndexFileHeader(decoding: UnsafeRawBufferPointer(page))
-    }
-
-    private static func readExactly(
-        _ file: borrowing FileDescriptor, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
-    ) throws(IndexFileError) {
-        let count: Int
-        do throws(SystemError) { count = try file.read(into: buffer, at: offset) } catch { throw .system(error) }
-        guard count == buffer.count else { throw .damaged("the file is too short") }
     }
 
     private func readTable(
@@ -64,7 +81,7 @@ extension IndexStorage where Memory: ~Copyable {
         let table = UnsafeMutableRawBufferPointer.allocate(
             byteCount: count * IndexFile.tableEntryBytes, alignment: 8)
         defer { table.deallocate() }
-        try Self.readExactly(file, into: table, at: IndexFile.headerBytes)
+        try IndexFile.readExactly(file, into: table, at: IndexFile.headerBytes)
         guard XXH3.hash64(UnsafeRawBufferPointer(table), seed: 0) == header.tableChecksum else {
             throw .damaged("region table")
         }
@@ -121,7 +138,7 @@ extension IndexStorage where Memory: ~Copyable {
             } catch {
                 throw .index(.memory(error))
             }
-            try Self.readExactly(file, into: pages, at: offset)
+            try IndexFile.readExactly(file, into: pages, at: offset)
             guard region.checksum(of: UnsafeRawBufferPointer(pages)) == region.checksum else {
                 throw .damaged("region \(window)")
             }

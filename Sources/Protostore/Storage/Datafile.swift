@@ -6,17 +6,19 @@ package final class Datafile: Sendable {
     package let path: String
     package let file: FileDescriptor
 
-    /// Opens `directory`'s datafile for reading and writing, past the page cache.
-    package init(directory: String) throws(StoreError) {
+    /// Opens `directory`'s datafile for reading and writing, or for reading alone, past the page cache.
+    package init(directory: String, isWritable: Bool = true) throws(StoreError) {
         self.directory = directory
         path = "\(directory)/\(Self.name)"
-        file = try Self.open(path, directory)
+        file = try Self.open(path, directory, isWritable ? [.write, .direct] : .direct)
     }
 
-    private static func open(_ path: String, _ directory: String) throws(StoreError) -> FileDescriptor {
+    private static func open(
+        _ path: String, _ directory: String, _ options: FileDescriptor.OpenOptions
+    ) throws(StoreError) -> FileDescriptor {
         guard Directory.fileExists(path) else { throw .notAStore(path, "there is no such file") }
         do throws(SystemError) {
-            let file = try FileDescriptor.open(path, [.write, .direct])
+            let file = try FileDescriptor.open(path, options)
             if try file.tryLockExclusively() { return file }
         } catch {
             throw .system(error)

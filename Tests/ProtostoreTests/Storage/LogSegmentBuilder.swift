@@ -20,7 +20,7 @@ struct LogSegmentBuilder {
     var bytes: [UInt8]
     private(set) var commits: [CommitHeader] = []
     private(set) var space: SegmentSpace
-    private var entries: [SummaryEntry] = []
+    private(set) var entries: [SummaryEntry] = []
     /// Of the commit that comes next.
     var number: UInt64
     var sequence: UInt64
@@ -30,7 +30,7 @@ struct LogSegmentBuilder {
     /// - Parameter bytes: what an earlier use left behind.
     init(
         _ layout: DatafileLayout, segment: Int, use: UInt64, log: UInt32 = 2, number: UInt64 = 1, sequence: UInt64 = 1000,
-        hashSeed: UInt64 = Self.hashSeed, over bytes: [UInt8]? = nil
+        previousUse: UInt64 = 0, hashSeed: UInt64 = Self.hashSeed, over bytes: [UInt8]? = nil
     ) {
         self.hashSeed = hashSeed
         self.layout = layout
@@ -43,6 +43,7 @@ struct LogSegmentBuilder {
             segment: UInt64(segment), use: use, storeID: SuperblockTests.storeID, openedMilliseconds: 1)
         header.log = log
         header.content = .commits
+        header.previousUse = previousUse
         self.header = header
         let offset = layout.segmentOffset(segment)
         self.bytes.replaceSubrange(0..<DatafileLayout.blockBytes, with: block { header.encode(into: $0, segmentOffset: offset) })
@@ -112,6 +113,27 @@ struct LogSegmentBuilder {
                     header: header, key: key, seed: seed)
             }
         }
+    }
+
+    /// The segment in which the log goes on.
+    func next(segment: Int, use: UInt64) -> LogSegmentBuilder {
+        LogSegmentBuilder(
+            layout, segment: segment, use: use, log: header.log, number: number, sequence: sequence,
+            previousUse: header.use, hashSeed: hashSeed)
+    }
+
+    /// Of a commit's record, from the datafile's start.
+    func recordOffset(_ commit: Int, _ record: Int) -> Int {
+        let first = commits[..<commit].reduce(0) { $0 + Int($1.recordCount) }
+        return offset + Int(entries[first + record].offset)
+    }
+
+    /// Writes a summary with other entries, and a footer that belongs to it.
+    mutating func reseal(_ change: (inout [SummaryEntry]) -> Void) {
+        let whole = entries
+        change(&entries)
+        seal()
+        entries = whole
     }
 
     /// Writes summary and footer.

@@ -1,0 +1,137 @@
+/// Holds an index against the records: each key has one slot, that of its newest
+/// record, and there are no others.
+///
+/// DESIGN. In passes over a part of the hashes each: the newest record of each key
+/// is found from the summaries (`NewestRecords`), and gives the slot that there must
+/// be; these slots and those of the index are sorted, and compared. Whether the
+/// records are what the summaries say is the segments' check.
+///
+/// MEMORY. The index, and `tableBytesMax`: the more records, the more passes.
+struct IndexCheck {
+    private let examination: StoreExamination
+    private let passCount: Int
+    private let recordCount: Int
+
+    private var layout: DatafileLayout { examination.superblock.layout }
+
+    /// Bytes that a pass needs for each of its records: in the table, and as a sorted slot.
+    private static let bytesPerRecord = 26 + 8
+
+    init(_ examination: StoreExamination, tableBytesMax: Int) throws(StoreError) {
+        self.examination = examination
+        recordCount = examination.segments.reduce(0) { count, segment in
+            count + (segment.footer.map { Int($0.entryCount) } ?? segment.commits.reduce(segment.records.count) { $0 + $1.entries.count })
+        }
+        let passBytes = max(1, tableBytesMax)
+        passCount = min(IndexLayout.rootCount, max(1, (recordCount * Self.bytesPerRecord + passBytes - 1) / passBytes))
+    }
+
+    func blockingRun<File: BlockFile & ~Copyable, Memory: IndexMemory & ~Copyable>(
+        _ storage: IndexStorage<Memory>, _ datafile: borrowing File, _ report: inout CheckReport
+    ) throws(StoreError) {
+        report.counts.slots = 0
+        var reader: SegmentReader
+        do throws(SystemError) { reader = try SegmentReader(layout: layout) } catch { throw .system(error) }
+        for partition in 0..<storage.partitionCount {
+            let index: HashIndex<Memory>
+            do throws(IndexError) {
+                index = try storage.takePartition(partition)
+            } catch {
+                throw .index("\(error)")
+            }
+            let roots = IndexLayout.roots(partition: partition, of: storage.partitionCount)
+            let count = min(roots.count, max(1, passCount * roots.count / IndexLayout.rootCount))
+            for pass in 0..<count {
+                let part =
+                    (roots.lowerBound + roots.count * pass / count)..<(roots.lowerBound + roots.count * (pass + 1) / count)
+                var expected = try newestSlots(of: part, datafile, &reader)
+                for root in part {
+                    compare(&expected[root - part.lowerBound], index.slots(ofRoot: root), &report)
+                }
+            }
+        }
+    }
+
+    /// For each root the slots that there must be.
+    private func newestSlots<File: BlockFile & ~Copyable>(
+        of roots: Range<Int>, _ datafile: borrowing File, _ reader: inout SegmentReader
+    ) throws(StoreError) -> [[UInt64]] {
+        do throws(SystemError) {
+            var table = try NewestRecords(
+                roots: roots, countMax: recordCount / IndexLayout.rootCount * roots.count)
+            for segment in examination.segments where segment.footer != nil || segment.isUnsealed {
+                let entries = SegmentRecords(segment, examination).entries(datafile, &reader)
+                let records = newestRecords(entries, of: segment.number, roots)
+                try records.withUnsafeBufferPointer { records throws(SystemError) in try table.insert(records) }
+            }
+            return Self.slots(drainedFrom: &table, roots)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private func newestRecords(
+        _ entries: [SummaryEntry], of segment: Int, _ roots: Range<Int>
+    ) -> [NewestRecords.Entry] {
+        var records: [NewestRecords.Entry] = []
+        for entry in entries where roots.contains(IndexLayout.root(of: entry.hash.index)) {
+            let record = IndexedRecord(
+                hash: entry.hash, sequence: entry.sequence,
+                offset: layout.segmentOffset(segment) + Int(entry.offset), recordBytes: Int(entry.recordBytes),
+                expires: entry.expiryMilliseconds != 0, kind: entry.kind, isCopy: entry.flags.contains(.copy))
+            if let newest = NewestRecords.Entry(record, layout: layout) { records.append(newest) }
+        }
+        return records
+    }
+
+    private static func slots(drainedFrom table: inout NewestRecords, _ roots: Range<Int>) -> [[UInt64]] {
+        var slots = [[UInt64]](repeating: [], count: roots.count)
+        // The closure does not throw; the signature says only that another one might.
+        try? table.drain { entry in
+            guard !entry.isDelete else { return }
+            let slot = entry.slot.tagged(IndexLayout.tag(of: entry.high))
+            slots[IndexLayout.root(of: entry.high) - roots.lowerBound].append(slot.rawValue)
+        }
+        return slots
+    }
+
+    private func compare(_ expected: inout [UInt64], _ found: [UInt64], _ report: inout CheckReport) {
+        report.counts.slots = (report.counts.slots ?? 0) + found.count
+        expected.sort()
+        let found = found.sorted()
+        var (missing, surplus) = (0, 0)
+        while missing < expected.count || surplus < found.count {
+            let (wanted, there) = (expected[safely: missing], found[safely: surplus])
+            if wanted == there {
+                missing += 1
+                surplus += 1
+            } else if let wanted, wanted < there ?? .max {
+                report.add(.keyWithoutSlot(offset: offset(of: wanted)))
+                missing += 1
+            } else if let there {
+                report.add(.slot(offset: offset(of: there)))
+                surplus += 1
+            }
+        }
+    }
+
+    private func offset(of slot: UInt64) -> Int {
+        Int(IndexSlot(rawValue: slot).location) * layout.granuleBytes
+    }
+}
+
+extension [UInt64] {
+    fileprivate subscript(safely position: Int) -> UInt64? { position < count ? self[position] : nil }
+}
+
+extension HashIndex where Memory: ~Copyable {
+    /// The words of a root's slots, in no order.
+    fileprivate func slots(ofRoot root: Int) -> [UInt64] {
+        var slots: [UInt64] = []
+        var position = IndexPosition(root: root, tag: 0)
+        while position.root == root {
+            position = forEachSlot(inRegionAt: position) { _, slot in slots.append(slot.rawValue) }
+        }
+        return slots
+    }
+}

@@ -1,0 +1,38 @@
+/// Follows a log from commit to commit: numbers without gap, each with the checksum
+/// of the one before.
+struct LogCheck {
+    private let log: Int
+    /// The checksum is 0 where it is not known.
+    private var last = CommitReference.none
+
+    init(log: Int) {
+        self.log = log
+    }
+
+    mutating func follow(_ commit: CommitHeader, _ report: inout CheckReport) {
+        if commit.number > last.number + 1 {
+            report.add(.store(.commitsMissing(log: log, (last.number + 1)...(commit.number - 1))))
+        } else if commit.number <= last.number || !isLinked(commit) {
+            report.add(.store(.commitUnlinked(log: log, commit.number)))
+        }
+        if commit.flushedNumber >= commit.number { report.add(.flushedNumber(log: log, number: commit.number)) }
+        last = commit.reference
+    }
+
+    private func isLinked(_ commit: CommitHeader) -> Bool {
+        commit.previousChecksum == last.checksum || (last.number > 0 && last.checksum == 0)
+    }
+
+    /// Commits up to this number have no directory any more.
+    mutating func skip(to number: UInt64) {
+        last = CommitReference(number: max(number, last.number), checksum: 0)
+    }
+
+    /// - Parameter isComplete: all commits of the segment were found.
+    mutating func end(of segment: Int, _ footer: SegmentFooter, isComplete: Bool, _ report: inout CheckReport) {
+        if isComplete, footer.lastCommit != last, footer.lastCommit.number != last.number || last.checksum != 0 {
+            report.add(.footerFields(segment: segment))
+        }
+        if footer.lastCommit.number >= last.number { last = footer.lastCommit }
+    }
+}
