@@ -50,7 +50,7 @@ struct MakeData: ParsableCommand {
         }
         guard !path.isEmpty else { throw ValidationError("--path is empty.") }
         guard DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) != nil else {
-            throw ValidationError("--segment-bytes is \(segmentBytes): it must be a power of two, 1 MiB to 1 GiB.")
+            throw ValidationError("--segment-bytes is \(segmentBytes): it must be a power of two, 64 KiB to 1 GiB.")
         }
     }
 

@@ -43,7 +43,7 @@ package enum StoreBuilder {
         package var seed: UInt64
         /// Replace a store that is there.
         package var force = false
-        /// A power of two, 1 MiB to 1 GiB.
+        /// A power of two, 64 KiB to 1 GiB.
         package var segmentBytes = DatafileLayout.segmentBytesDefault
         /// Free bytes to count with instead of the file system's.
         package var freeBytes: Int?

@@ -17,7 +17,7 @@ struct StorePlan: Sendable {
         let reach = max(fileSystemBytes, Self.estimatedByteCount(options))
         let granuleBytes = DatafileLayout.granuleBytes(reaching: reach)
         guard let layout = DatafileLayout(segmentBytes: options.segmentBytes, granuleBytes: granuleBytes) else {
-            preconditionFailure("a segment has 1 MiB to 1 GiB, a power of two")
+            preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
         }
         let sizes = GeneratedSizes(range: options.valueBytes, seed: options.seed)
         let datafileBytesMax = min(freeBytes - Self.companionBytes(options.keyCount), layout.byteCountMax)
