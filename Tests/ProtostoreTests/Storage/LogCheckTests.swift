@@ -140,6 +140,24 @@ import Testing
         #expect(report.findings == [.store(.commitUnlinked(log: 0, 5))])
     }
 
+    /// In a sealed segment, whose commits an opening does not read.
+    @Test func aCommitThatDoesNotFollowInASealedSegment() throws {
+        var store = LogStore()
+        store.first = LogSegmentBuilder(Self.layout, segment: 0, use: 1 << 32 | 1, log: 0)
+        store.first.append([.init(key: [0])])
+        store.first.append([.init(key: [1])], previousChecksum: 77)
+        store.first.append([.init(key: [2])])
+        store.first.number = 5
+        store.first.append([.init(key: [3])])
+        store.second = store.first.next(segment: 1, use: 1 << 32 | 2)
+        store.second.append([.init(key: [4])], previousChecksum: store.first.commits.last?.checksum)
+        store.first.seal()
+        let report = try store.check()
+        #expect(
+            report.findings == [.store(.commitUnlinked(log: 0, 2)), .store(.commitsMissing(log: 0, 4...4))],
+            "\(report.findings)")
+    }
+
     @Test func aCommitThatIsMissing() throws {
         var store = LogStore()
         store.second = store.first.next(segment: 1, use: 1 << 32 | 2)
