@@ -8,6 +8,7 @@ let package = Package(
         .executable(name: "mk_data", targets: ["mk_data"]),
         .executable(name: "run", targets: ["run"]),
         .executable(name: "bench", targets: ["bench"]),
+        .executable(name: "simulate", targets: ["simulate"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -45,6 +46,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
         .testTarget(
             name: "BenchTests",

@@ -1,0 +1,179 @@
+/// All front ends of a simulated server in one: sends operations, takes replies,
+/// and holds every answer against the model.
+///
+/// What it sends to a shard stays in its mail until the shard's turn, and arrives in
+/// the order in which it was sent.
+final class SimulatedFrontEnd {
+    /// What may go wrong in a life, so that an answer may say so.
+    struct Allowed {
+        var unreadable = false
+        var noSpace = false
+        var indexFull = false
+        /// Acknowledged writes may be lost to a power cut.
+        var unflushed = false
+    }
+
+    let history: HistoryState
+    var allowed = Allowed()
+    private(set) var mail: [[SimulatedOperation]]
+    private(set) var operations: [SimulatedOperation] = []
+    private var free: [SimulatedOperation] = []
+    private var groups: [SimulatedGroup] = []
+    /// Requests that each shard has, or will get.
+    private(set) var countOfShard: [Int]
+    private(set) var answerCount = 0
+    let requestsMax: Int
+
+    init(history: HistoryState, shardCount: Int, requestsMax: Int) {
+        self.history = history
+        self.requestsMax = requestsMax
+        mail = Array(repeating: [], count: shardCount)
+        countOfShard = Array(repeating: 0, count: shardCount)
+        for ticket in 0..<(shardCount * requestsMax) {
+            operations.append(SimulatedOperation(ticket: UInt32(ticket)))
+        }
+        free = operations.reversed()
+    }
+
+    var shardCount: Int { mail.count }
+    var underWayCount: Int { countOfShard.reduce(0, +) }
+
+    // MARK: Sending
+
+    func shard(ofKey key: Int) -> Int {
+        IndexLayout.partition(of: history.keys[key].hash, count: shardCount)
+    }
+
+    /// An operation that is free, or nil where there are no more.
+    func take() -> SimulatedOperation? { free.popLast() }
+
+    func giveBack(_ operation: SimulatedOperation) {
+        free.append(operation)
+    }
+
+    func hasRoom(for shards: [Int]) -> Bool { shards.allSatisfy { countOfShard[$0] < requestsMax - 2 } }
+
+    func send(_ operation: SimulatedOperation) {
+        operation.request.client = 0
+        countOfShard[operation.shard] += 1
+        mail[operation.shard].append(operation)
+    }
+
+    func start(_ group: SimulatedGroup) {
+        groups.append(group)
+        for operation in group.start() { send(operation) }
+    }
+
+    /// Hands over the first `count` messages to a shard: from now on they have arrived.
+    func deliver(_ count: Int, toShard shard: Int, _ receive: (ShardRequest) -> Void) {
+        for operation in mail[shard][..<count] {
+            arrive(operation)
+            receive(operation.request)
+        }
+        mail[shard].removeFirst(count)
+    }
+
+    private func arrive(_ operation: SimulatedOperation) {
+        operation.arrivalMilliseconds = history.wallMilliseconds
+        guard operation.kind != .groupMessage, operation.request.operation != .release, !operation.isAudit else { return }
+        if operation.kind != .get, operation.kind != .hold || operation.writesOutcome {
+            operation.outcome.order = history.nextOrder()
+            operation.outcome.arrivalStep = history.step
+            operation.outcome.log = operation.group?.log ?? operation.shard
+        }
+        history.models[operation.key].arrive(operation)
+    }
+
+    // MARK: Receiving
+
+    /// - Parameters:
+    ///   - acceptedWrites: whether the store had not failed before the shard's turn.
+    func complete(
+        _ reply: ShardReply, of shard: SimulatedShard, acceptedWrites: Bool
+    ) throws(Violation) {
+        guard Int(reply.ticket) < operations.count else { throw Violation("a reply to nobody") }
+        let operation = operations[Int(reply.ticket)]
+        guard operation.isUnderWay, operation.shard == shard.number else {
+            throw Violation("a second reply to \(operation.kind) of key \(operation.key)")
+        }
+        countOfShard[operation.shard] -= 1
+        answerCount += 1
+        history.tell { "shard \(shard.number) answers \(operation.kind) of key \(operation.key): \(reply.status) \(reply.refusal)" }
+        try refuseUnexpected(reply, operation, shard, acceptedWrites: acceptedWrites)
+        let answer = try observe(reply, operation, commitNumber: shard.logEnd.number)
+        operation.isUnderWay = false
+        if let group = operation.group {
+            try advance(group, reply, operation, answer)
+        } else {
+            operation.answer = answer
+            operation.spoilMemory()
+        }
+        if operation.kind != .groupMessage, !operation.isAudit { try check(operation.key) }
+    }
+
+    private func observe(
+        _ reply: ShardReply, _ operation: SimulatedOperation, commitNumber: UInt64
+    ) throws(Violation) -> SimulatedAnswer {
+        var answer = SimulatedAnswer(
+            status: reply.status, refusal: reply.refusal, existed: reply.existed, value: nil,
+            extentBytes: reply.extentBytes, milliseconds: history.wallMilliseconds, step: history.step,
+            commitNumber: commitNumber)
+        guard reply.buffer != nil else { return answer }
+        answer.value = ObservedValue(
+            reply.valueBuffer, key: history.keys[operation.key].bytes, expiryMilliseconds: reply.expiryMilliseconds)
+        if answer.value == nil {
+            throw Violation("key \(operation.key): \(reply.valueBytes) bytes that nobody has written")
+        }
+        return answer
+    }
+
+    private func refuseUnexpected(
+        _ reply: ShardReply, _ operation: SimulatedOperation, _ shard: SimulatedShard, acceptedWrites: Bool
+    ) throws(Violation) {
+        switch reply.status {
+        case .found, .missing, .needsAllowance, .conditionFailed: return
+        case .unreadable where allowed.unreadable: return
+        case .unreadable: throw Violation("key \(operation.key) is unreadable, and no read has failed")
+        case .done:
+            if !acceptedWrites, operation.hasWritten(existed: reply.existed) { throw Violation("a write was acknowledged after another had failed") }
+        case .refused:
+            let isAllowed =
+                switch reply.refusal {
+                case .none: false
+                case .noSpace: allowed.noSpace
+                case .indexFull: allowed.indexFull
+                case .storeFailed: !shard.acceptsWrites
+                case .tooLarge: operation.isTooLarge(for: shard)
+                }
+            guard isAllowed else { throw Violation("\(operation.kind) of key \(operation.key) was refused: \(reply.refusal)") }
+        }
+    }
+
+    private func advance(
+        _ group: SimulatedGroup, _ reply: ShardReply, _ operation: SimulatedOperation, _ answer: SimulatedAnswer
+    ) throws(Violation) {
+        if operation.kind == .hold, operation.request.operation == .hold { operation.answer = answer }
+        let next = group.take(reply, to: operation, step: history.step, commitNumber: answer.commitNumber)
+        if operation.isReleased { operation.spoilMemory() }
+        for message in next { send(message) }
+        if group.isOver {
+            for hold in group.holds where hold.answer == nil || hold.isFinished { giveBack(hold) }
+            giveBack(group.message)
+            groups.removeAll { $0 === group }
+        }
+    }
+
+    private func check(_ key: Int) throws(Violation) {
+        do throws(Violation) {
+            try history.models[key].check(keepsStates: allowed.unflushed) { operation in
+                operation.isFinished = true
+                if operation.group?.isOver ?? true { giveBack(operation) }
+            }
+        } catch {
+            throw Violation("key \(key): \(error)")
+        }
+    }
+
+    /// The groups that the end of the process has interrupted.
+    var openGroups: [SimulatedGroup] { groups }
+}

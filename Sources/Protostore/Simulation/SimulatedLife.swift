@@ -1,0 +1,114 @@
+/// One life of a server's process: its shards, its front end, and the order in
+/// which they take their turns.
+final class SimulatedLife {
+    let history: HistoryState
+    let plan: LifePlan
+    let parts: StoreParts
+    private(set) var shards: [SimulatedShard] = []
+    let frontEnd: SimulatedFrontEnd
+
+    /// Small: memory for them is made for every life.
+    static let requestsMax = 24
+    private static let bufferBytes = SizeClass.byteCountMax * 2
+
+    init(_ opened: OpenedSimulation, _ plan: LifePlan, _ history: HistoryState) throws(SystemError) {
+        self.history = history
+        self.plan = plan
+        parts = opened.parts
+        frontEnd = SimulatedFrontEnd(
+            history: history, shardCount: plan.shardCount, requestsMax: Self.requestsMax)
+        for number in 0..<plan.shardCount {
+            shards.append(try Self.makeShard(number, opened, plan, history))
+        }
+    }
+
+    private static func makeShard(
+        _ number: Int, _ opened: OpenedSimulation, _ plan: LifePlan, _ history: HistoryState
+    ) throws(SystemError) -> SimulatedShard {
+        let index: HashIndex<SurvivingIndexMemory>
+        do throws(IndexError) {
+            index = try opened.index.takePartition(number)
+        } catch {
+            throw SystemError("takePartition", code: 0, on: "\(error)")
+        }
+        var options = ShardOptions(hashSeed: opened.superblock.hashSeed, storeID: opened.superblock.storeID)
+        options.sync = plan.sync
+        let shard = try Shard(
+            number: number, store: opened.parts, index: index, log: opened.logs[number], options: options,
+            requestsMax: requestsMax, depthMax: plan.depthMax, bufferBytes: bufferBytes)
+        let disk = SimulatedDisk(
+            media: history.media, depthMax: plan.depthMax + Shard<SurvivingIndexMemory>.logDepth)
+        return SimulatedShard(shard, disk: disk)
+    }
+
+    // MARK: Running
+
+    /// Serves for as long as planned.
+    func run() throws(Violation) {
+        history.media.faults = plan.faults
+        frontEnd.allowed = plan.allowed
+        for _ in 0..<plan.stepCount { try step() }
+    }
+
+    private func step() throws(Violation) {
+        history.tick()
+        if history.chance(plan.sendRarity) {
+            for _ in 0..<Int.random(in: 1...plan.burstMax, using: &history.random) { plan.mix.send(to: frontEnd) }
+        }
+        let shard = shards[Int.random(in: 0..<shards.count, using: &history.random)]
+        try shard.turn(frontEnd, isCalm: false)
+    }
+
+    /// Lets everything that is under way come to its end, on a disk without faults.
+    func settleDown() throws(Violation) {
+        history.media.faults = SimulatedMedia.Faults()
+        var turns = 0
+        while frontEnd.underWayCount > 0 || !shards.allSatisfy(isQuiet) {
+            turns += 1
+            if turns > 5_000 { throw Violation("operations that are never answered: \(frontEnd.underWayCount)") }
+            history.tick()
+            for shard in shards { try shard.turn(frontEnd, isCalm: true) }
+        }
+        for shard in shards where shard.bufferBytesInUse > 0 {
+            throw Violation("shard \(shard.number) is idle and keeps \(shard.bufferBytesInUse) bytes of buffers")
+        }
+    }
+
+    /// After a failed write a log never becomes idle again.
+    private func isQuiet(_ shard: SimulatedShard) -> Bool {
+        shard.isIdle || !parts.health.acceptsWrites && shard.bufferBytesInUse == 0
+    }
+
+    // MARK: Comparing
+
+    /// Reads all keys.
+    /// - Returns: what each key is: nil where it has no value.
+    func readAll() throws(Violation) -> [ObservedValue?] {
+        var found: [ObservedValue?] = []
+        var next = 0
+        var under: [SimulatedOperation] = []
+        while next < history.keys.count {
+            while next < history.keys.count, under.count < Self.requestsMax - 4, let operation = frontEnd.take() {
+                operation.key = next
+                operation.shard = frontEnd.shard(ofKey: next)
+                operation.begin(.get, .get, key: history.keys[next])
+                operation.isAudit = true
+                frontEnd.send(operation)
+                under.append(operation)
+                next += 1
+            }
+            try settleDown()
+            for operation in under {
+                guard let answer = operation.answer, answer.status == .found || answer.status == .missing else {
+                    throw Violation("key \(operation.key) is \(String(describing: operation.answer?.status))")
+                }
+                found.append(answer.value)
+                frontEnd.giveBack(operation)
+            }
+            under.removeAll()
+        }
+        return found
+    }
+
+    var keyCount: Int { shards.reduce(0) { $0 + $1.keyCount } }
+}
