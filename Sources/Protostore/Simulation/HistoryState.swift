@@ -11,6 +11,9 @@ final class HistoryState {
     private(set) var step = 0
     private(set) var wallMilliseconds: UInt64 = 1_700_000_000_000
     private(set) var monotonicNanoseconds: UInt64 = 1_000_000_000
+    /// The index of this boot may have slots of records that could not be read when
+    /// newer ones were written.
+    var mayHaveSpareSlots = false
     private var lastOrder: UInt32 = 0
     private var lastPattern: UInt32 = 0
     /// Gets a line for each thing that happens; nil where nobody wants to know.

@@ -131,6 +131,8 @@ struct KeyModel {
 
     /// Begins anew with what the key turned out to be.
     mutating func settle(on version: KeyVersion) {
+        var version = version
+        version.order = 0
         states = [version]
         unknown.removeAll()
         queue.removeAll()

@@ -1,22 +1,16 @@
 /// What a life of a history is to be like, as the seed has it.
 struct LifePlan {
-    enum End: CaseIterable {
-        /// The power fails.
-        case powerCut
-        /// The process is killed; the machine goes on.
-        case kill
-        case cleanStop
-    }
-
     var shardCount: Int
     var sync = SyncMode.always
     var faults = SimulatedMedia.Faults()
     var stepCount: Int
-    var end: End
+    var end: LifeEnd.Kind
     var mix: OperationMix
     /// Operations come at one step in so many, and up to so many at once.
     var sendRarity = 2
     var burstMax = 3
+    /// Segments that puts leave for deletes.
+    var reserveCount = 1
     /// Reads of a shard at the disk at a time.
     var depthMax: Int
     var allowed = SimulatedFrontEnd.Allowed()
@@ -29,6 +23,8 @@ struct LifePlan {
         sendRarity = Int.random(in: 1...4, using: &random)
         burstMax = Int.random(in: 1...6, using: &random)
         depthMax = [1, 2, 8].randomElement(using: &random) ?? 8
+        sync = [.always, .always, .always, .everysec, .never].randomElement(using: &random) ?? .always
+        allowed.unflushed = sync != .always
         faults.delayTicksMax = [0, 2, 10].randomElement(using: &random) ?? 0
         if Int.random(in: 0..<3, using: &random) == 0 { drawFaults(using: &random) }
     }

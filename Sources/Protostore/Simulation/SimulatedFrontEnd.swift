@@ -7,7 +7,6 @@ final class SimulatedFrontEnd {
     /// What may go wrong in a life, so that an answer may say so.
     struct Allowed {
         var unreadable = false
-        var noSpace = false
         var indexFull = false
         /// Acknowledged writes may be lost to a power cut.
         var unflushed = false
@@ -18,7 +17,8 @@ final class SimulatedFrontEnd {
     private(set) var mail: [[SimulatedOperation]]
     private(set) var operations: [SimulatedOperation] = []
     private var free: [SimulatedOperation] = []
-    private var groups: [SimulatedGroup] = []
+    /// What the groups were to write of which a commit was sent.
+    private(set) var sentGroups: [[SimulatedGroup.Write]] = []
     /// Requests that each shard has, or will get.
     private(set) var countOfShard: [Int]
     private(set) var answerCount = 0
@@ -60,7 +60,6 @@ final class SimulatedFrontEnd {
     }
 
     func start(_ group: SimulatedGroup) {
-        groups.append(group)
         for operation in group.start() { send(operation) }
     }
 
@@ -140,7 +139,7 @@ final class SimulatedFrontEnd {
             let isAllowed =
                 switch reply.refusal {
                 case .none: false
-                case .noSpace: allowed.noSpace
+                case .noSpace: shard.lacksSpace(forDeletes: operation.isDelete)
                 case .indexFull: allowed.indexFull
                 case .storeFailed: !shard.acceptsWrites
                 case .tooLarge: operation.isTooLarge(for: shard)
@@ -155,11 +154,13 @@ final class SimulatedFrontEnd {
         if operation.kind == .hold, operation.request.operation == .hold { operation.answer = answer }
         let next = group.take(reply, to: operation, step: history.step, commitNumber: answer.commitNumber)
         if operation.isReleased { operation.spoilMemory() }
-        for message in next { send(message) }
+        for message in next {
+            if message.request.operation == .commit { sentGroups.append(group.writes) }
+            send(message)
+        }
         if group.isOver {
             for hold in group.holds where hold.answer == nil || hold.isFinished { giveBack(hold) }
             giveBack(group.message)
-            groups.removeAll { $0 === group }
         }
     }
 
@@ -173,7 +174,4 @@ final class SimulatedFrontEnd {
             throw Violation("key \(key): \(error)")
         }
     }
-
-    /// The groups that the end of the process has interrupted.
-    var openGroups: [SimulatedGroup] { groups }
 }

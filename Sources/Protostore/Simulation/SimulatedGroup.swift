@@ -22,6 +22,12 @@ final class SimulatedGroup {
         case holding, committing, releasing, settling, over
     }
 
+    /// A key that a group writes, and the place of that write among all arrivals.
+    struct Write {
+        let key: Int
+        let order: UInt32
+    }
+
     let holds: [SimulatedOperation]
     let message: SimulatedOperation
     let commit = CommitGroup()
@@ -45,7 +51,8 @@ final class SimulatedGroup {
     }
 
     /// What the commit is to write.
-    var written: [SimulatedOperation] { holds.filter(\.writesOutcome) }
+    private var written: [SimulatedOperation] { holds.filter(\.writesOutcome) }
+    var writes: [Write] { written.map { Write(key: $0.key, order: $0.outcome.order) } }
 
     /// A key of the shard that gets the messages about the whole group: their hash must be its.
     private var keyOfLog: SimulatedOperation { holds.first { $0.shard == log } ?? holds[0] }

@@ -3,7 +3,7 @@
 final class SimulatedLife {
     let history: HistoryState
     let plan: LifePlan
-    let parts: StoreParts
+    let opened: OpenedSimulation
     private(set) var shards: [SimulatedShard] = []
     let frontEnd: SimulatedFrontEnd
 
@@ -14,7 +14,7 @@ final class SimulatedLife {
     init(_ opened: OpenedSimulation, _ plan: LifePlan, _ history: HistoryState) throws(SystemError) {
         self.history = history
         self.plan = plan
-        parts = opened.parts
+        self.opened = opened
         frontEnd = SimulatedFrontEnd(
             history: history, shardCount: plan.shardCount, requestsMax: Self.requestsMax)
         for number in 0..<plan.shardCount {
@@ -34,7 +34,7 @@ final class SimulatedLife {
         var options = ShardOptions(hashSeed: opened.superblock.hashSeed, storeID: opened.superblock.storeID)
         options.sync = plan.sync
         let shard = try Shard(
-            number: number, store: opened.parts, index: index, log: opened.logs[number], options: options,
+            number: number, store: opened.parts, index: index, log: opened.opening.logs[number], options: options,
             requestsMax: requestsMax, depthMax: plan.depthMax, bufferBytes: bufferBytes)
         let disk = SimulatedDisk(
             media: history.media, depthMax: plan.depthMax + Shard<SurvivingIndexMemory>.logDepth)
@@ -55,8 +55,15 @@ final class SimulatedLife {
         if history.chance(plan.sendRarity) {
             for _ in 0..<Int.random(in: 1...plan.burstMax, using: &history.random) { plan.mix.send(to: frontEnd) }
         }
+        if history.chance(4) { makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random)) }
         let shard = shards[Int.random(in: 0..<shards.count, using: &history.random)]
         try shard.turn(frontEnd, isCalm: false)
+    }
+
+    /// What the thread that makes segments does.
+    func makeSegment(on file: DoomedFile) {
+        let outcome = opened.maker.blockingStep(on: file)
+        if outcome != .enough { history.tell { "segment maker: \(outcome)" } }
     }
 
     /// Lets everything that is under way come to its end, on a disk without faults.
@@ -76,7 +83,7 @@ final class SimulatedLife {
 
     /// After a failed write a log never becomes idle again.
     private func isQuiet(_ shard: SimulatedShard) -> Bool {
-        shard.isIdle || !parts.health.acceptsWrites && shard.bufferBytesInUse == 0
+        shard.isIdle || !opened.parts.health.acceptsWrites && shard.bufferBytesInUse == 0
     }
 
     // MARK: Comparing
@@ -108,6 +115,20 @@ final class SimulatedLife {
             under.removeAll()
         }
         return found
+    }
+
+    /// Whether nothing is under way that a clean stop would have to wait for.
+    var logEnds: [CommitReference] { shards.map(\.logEnd) }
+
+    /// What is known when the process ends now.
+    func end(_ kind: LifeEnd.Kind) -> LifeEnd {
+        LifeEnd(
+            kind: kind, sync: plan.sync, flushedNumbers: shards.map(\.flushedNumber), groups: frontEnd.sentGroups)
+    }
+
+    /// Ends the process: what was submitted to the disk is carried out, unless the power is gone.
+    func die() {
+        shards.removeAll()
     }
 
     var keyCount: Int { shards.reduce(0) { $0 + $1.keyCount } }

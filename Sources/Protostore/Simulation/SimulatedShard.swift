@@ -5,12 +5,14 @@ final class SimulatedShard {
     private var shard: Shard<SurvivingIndexMemory>
     let number: Int
     private let health: StoreHealth
+    private let pool: SegmentPool
     /// Read buffers that the front end has not given back yet.
     private var lent: [UnsafeMutableRawPointer] = []
 
     init(_ shard: consuming Shard<SurvivingIndexMemory>, disk: consuming SimulatedDisk) {
         number = shard.number
         health = shard.store.health
+        pool = shard.store.pool
         self.disk = disk
         self.shard = shard
     }
@@ -25,6 +27,9 @@ final class SimulatedShard {
     var valueBytesMax: Int { shard.options.valueBytesMax }
     var counters: ShardCounters { shard.counters }
     var deadlineNanoseconds: UInt64? { shard.deadlineNanoseconds }
+
+    /// Whether no segment is free for a write, or for a delete.
+    func lacksSpace(forDeletes: Bool) -> Bool { forDeletes ? pool.count == 0 : !pool.hasMoreThanReserve }
 
     /// One turn of its loop.
     func turn(_ frontEnd: SimulatedFrontEnd, isCalm: Bool) throws(Violation) {
@@ -70,6 +75,9 @@ extension SimulatedOperation {
         // A group may be larger than any commit, whatever its members are.
         return kind == .groupMessage || isTooLarge(self)
     }
+
+    /// Whether it may take what is kept for deletes.
+    var isDelete: Bool { kind == .delete }
 
     /// Whether it is an answer to a write, and not to one that had nothing to change.
     func hasWritten(existed: Bool) -> Bool {

@@ -1,0 +1,192 @@
+/// Several lives of one store: each opens it, serves, and ends in a crash, a kill or
+/// a stop; each opening is compared with what every key may be.
+///
+/// ```
+/// open (0 to 2 openings that die on the way) -> read and compare all keys
+///      -> sometimes once more, and compare the two -> serve -> end
+/// ```
+final class SimulatedHistory {
+    private let state: HistoryState
+    private let layout: DatafileLayout
+    private var boot: OpenedSimulation.Boot
+    private(set) var figures = Simulation.Figures()
+    /// Small disks fill up.
+    private let segmentCountMax: Int
+
+    private static let lifeCountMax = 16
+
+    init(
+        seed: UInt64, _ keys: SimulatedKeys, _ indexPages: IndexPages, story: ((String) -> Void)?
+    ) throws {
+        guard let layout = DatafileLayout(segmentBytes: 64 << 10, granuleBytes: 64) else {
+            throw Violation("no such layout")
+        }
+        var random = SplitMix64(seed: seed)
+        segmentCountMax = Int.random(in: 0..<6, using: &random) == 0 ? Int.random(in: 4...20, using: &random) : 120
+        let media = SimulatedMedia(
+            byteCount: 0, capacityBytes: layout.segmentOffset(segmentCountMax), seed: random.next())
+        self.layout = layout
+        boot = OpenedSimulation.Boot(id: 1, indexPages: indexPages)
+        state = HistoryState(
+            seed: seed, media: media, indexPages: indexPages, keys: keys.choose(using: &random),
+            random: random, story: story)
+    }
+
+    // MARK: Lives
+
+    func run() throws {
+        figures.histories = 1
+        try state.indexPages.clear()
+        try create()
+        var end = LifeEnd(kind: .powerCut, sync: .always, flushedNumbers: [], groups: [])
+        for number in 1...Int.random(in: 2...Self.lifeCountMax, using: &state.random) {
+            let plan = LifePlan(layout: layout, using: &state.random)
+            state.tell { "life \(number): \(plan)" }
+            var life = try start(plan, after: end)
+            if state.chance(8) { life = try startAgain(life) }
+            try life.run()
+            end = try finish(life)
+            life.die()
+            figures.operations += life.frontEnd.answerCount
+        }
+        try checkMedia()
+    }
+
+    private func create() throws {
+        var superblock = StoreCreation.superblock(layout)
+        superblock.storeID = StoreID(high: 1, low: 2)
+        superblock.hashSeed = SimulatedKeys.hashSeed
+        try StoreCreation.write(superblock, to: state.media)
+    }
+
+    private func checkMedia() throws(Violation) {
+        let media = state.media
+        if media.changedBufferCount > 0 { throw Violation("\(media.changedBufferCount) writes changed while the disk had them") }
+        if media.extendingWriteCount > 0 { throw Violation("\(media.extendingWriteCount) writes of shards extended the file") }
+    }
+
+    // MARK: Opening
+
+    /// Opens the store, and compares what is in it.
+    private func start(_ plan: LifePlan, after end: LifeEnd) throws -> SimulatedLife {
+        for _ in 0..<[0, 0, 0, 0, 1, 2][Int.random(in: 0..<6, using: &state.random)] { try dieOpening(plan) }
+        state.media.faults = SimulatedMedia.Faults()
+        let opened = try open(plan, callsLeft: .max)
+        try check(opened.notes, after: end)
+        let life = try SimulatedLife(opened, plan, state)
+        let comparison = try StoreComparison(try life.readAll(), state, after: end)
+        guard comparison.keyCounts.contains(life.keyCount) || opened.hasAdopted && state.mayHaveSpareSlots else {
+            throw Violation("the index has \(life.keyCount) keys, the store \(comparison.keyCounts)")
+        }
+        comparison.settle(state)
+        figures.crashStates += 1
+        return life
+    }
+
+    private func open(_ plan: LifePlan, callsLeft: Int) throws -> OpenedSimulation {
+        let file = DoomedFile(state.media, callsLeft: callsLeft, random: state.random)
+        let opened = try OpenedSimulation(
+            file, boot, shardCount: plan.shardCount, reserveCount: plan.reserveCount,
+            wallMilliseconds: state.wallMilliseconds)
+        state.tell {
+            "opened: logs \(opened.opening.logEnds.map(\.number)), adopted \(opened.hasAdopted), \(opened.notes)"
+        }
+        return opened
+    }
+
+    /// An opening that ends in a crash or a kill of its own.
+    private func dieOpening(_ plan: LifePlan) throws {
+        let calls = Int.random(in: 0...40, using: &state.random)
+        state.tell { "an opening that dies after \(calls) calls" }
+        figures.interruptedOpenings += 1
+        do {
+            _ = try open(plan, callsLeft: calls)
+        } catch let error as Violation {
+            throw error
+        } catch {
+            state.tell { "\(error)" }
+        }
+        if state.chance(2) { try cutPower() }
+    }
+
+    /// What an opening may say when nothing on the disk was damaged.
+    private func check(_ notes: [StoreNote], after end: LifeEnd) throws(Violation) {
+        for note in notes {
+            switch note {
+            case .tornEnd, .segmentsSealed, .superblockCopy, .commitDamaged(log: _, _, records: 0): break
+            default: throw Violation("after a \(end.kind) the store says: \(note)")
+            }
+        }
+    }
+
+    /// Ends a life before it has written anything: the next one must find the same.
+    private func startAgain(_ life: SimulatedLife) throws -> SimulatedLife {
+        let ends = life.logEnds
+        let kind: LifeEnd.Kind = state.chance(2) ? .powerCut : .kill
+        state.tell { "open again after a \(kind)" }
+        let end = life.end(kind)
+        if kind == .powerCut { try cutPower() }
+        life.die()
+        let again = try start(life.plan, after: end)
+        guard again.logEnds == ends else {
+            throw Violation("a second opening found the logs' ends at \(again.logEnds), the first at \(ends)")
+        }
+        return again
+    }
+
+    // MARK: Ending
+
+    private func finish(_ life: SimulatedLife) throws -> LifeEnd {
+        if life.shards.contains(where: { $0.counters.failedReads + $0.counters.damagedRecords > 0 }) {
+            state.mayHaveSpareSlots = true
+        }
+        switch life.plan.end {
+        case .cleanStop: return try stop(life)
+        case .powerCut:
+            let end = life.end(.powerCut)
+            state.tell { "power cut" }
+            try cutPower()
+            return end
+        case .kill:
+            // After a failed flush, what a reader sees may go with the next power cut.
+            guard state.media.faultCounts.flushErrors == flushErrors else {
+                let end = life.end(.powerCut)
+                try cutPower()
+                return end
+            }
+            state.tell { "kill" }
+            return life.end(.kill)
+        }
+    }
+
+    private var flushErrors = 0
+
+    private func cutPower() throws {
+        state.media.crash()
+        flushErrors = state.media.faultCounts.flushErrors
+        try state.indexPages.clear()
+        state.mayHaveSpareSlots = false
+        boot.id += 1
+    }
+
+    private func stop(_ life: SimulatedLife) throws -> LifeEnd {
+        state.tell { "clean stop" }
+        try life.settleDown()
+        let file = DoomedFile(
+            state.media, callsLeft: state.chance(4) ? Int.random(in: 0...5, using: &state.random) : .max,
+            random: state.random)
+        let isHealthy = life.opened.parts.health.acceptsWrites
+        do {
+            let isClosed = try life.opened.opening.close(file, logEnds: life.logEnds) { _ in }
+            if isClosed { life.opened.index.invalidateLive() }
+        } catch {
+            state.tell { "the stop died: \(error)" }
+        }
+        if state.chance(2) || !isHealthy {
+            let end = life.end(.powerCut)
+            try cutPower()
+            return end
+        }
+        return life.end(.kill)
+    }
+}

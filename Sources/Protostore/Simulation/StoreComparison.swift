@@ -1,0 +1,85 @@
+/// What every key turned out to be after a crash, against what it may be.
+struct StoreComparison {
+    /// By key: the versions that it may be and that what was read shows, by their
+    /// position among all that it may be.
+    private(set) var candidates: [[Int]] = []
+    private var possible: [[KeyVersion]] = []
+
+    /// - Parameter found: what was read, by key.
+    init(_ found: [ObservedValue?], _ history: HistoryState, after end: LifeEnd) throws(Violation) {
+        for (key, value) in found.enumerated() {
+            let possible = history.models[key].possible(at: history.wallMilliseconds, isFlushed: end.isKept)
+            let candidates = possible.indices.filter { possible[$0].shows(value, at: history.wallMilliseconds) }
+            if candidates.isEmpty {
+                throw Violation(
+                    "key \(key) is \(value.map { "\($0)" } ?? "missing") after a \(end.kind), but may only be one of \(possible)")
+            }
+            self.possible.append(possible)
+            self.candidates.append(candidates)
+        }
+        for group in end.groups { try check(group) }
+        if end.kind == .powerCut, end.sync != .always { try checkOrder() }
+    }
+
+    /// All members of a group, or none of them.
+    private func check(_ group: [SimulatedGroup.Write]) throws(Violation) {
+        var happened: Int?
+        var missing: Int?
+        for write in group {
+            let orders = candidates[write.key].map { possible[write.key][$0].order }
+            if orders.allSatisfy({ $0 >= write.order }) { happened = write.key }
+            if orders.allSatisfy({ $0 < write.order }) { missing = write.key }
+        }
+        if let happened, let missing {
+            throw Violation("of one group, the write of key \(happened) is there and that of key \(missing) is not")
+        }
+    }
+
+    /// Of the writes that one log acknowledged before they were flushed, those that
+    /// are lost came after those that are there.
+    private func checkOrder() throws(Violation) {
+        var firstLost: [Int: Int] = [:]
+        var lastKept: [Int: Int] = [:]
+        for (key, versions) in possible.enumerated() {
+            guard let lowest = candidates[key].first, let highest = candidates[key].last else { continue }
+            if lowest == highest, versions[lowest].order > 0 {
+                let kept = versions[lowest]
+                lastKept[kept.log] = max(lastKept[kept.log] ?? 0, kept.arrivalStep)
+            }
+            for lost in versions[(highest + 1)...] {
+                firstLost[lost.log] = min(firstLost[lost.log] ?? .max, lost.acknowledgedStep)
+            }
+        }
+        for (log, step) in firstLost where step < lastKept[log] ?? 0 {
+            throw Violation("log \(log) has lost what was acknowledged at step \(step), and kept what came at \(lastKept[log] ?? 0)")
+        }
+    }
+
+    /// How many keys can have a slot in the index, expired ones among them.
+    var keyCounts: ClosedRange<Int> {
+        var (lowest, highest) = (0, 0)
+        for (key, positions) in candidates.enumerated() {
+            let puts = positions.count { possible[key][$0].isPut }
+            if puts == positions.count { lowest += 1 }
+            if puts > 0 { highest += 1 }
+        }
+        return lowest...highest
+    }
+
+    /// From now on every key is what it turned out to be.
+    func settle(_ history: HistoryState) {
+        for (key, positions) in candidates.enumerated() {
+            guard let last = positions.last else { continue }
+            history.models[key].settle(on: possible[key][last])
+        }
+    }
+}
+
+extension KeyVersion {
+    /// Whether a read of a key that is this version can have brought `value`.
+    func shows(_ value: ObservedValue?, at wallMilliseconds: UInt64) -> Bool {
+        presences(in: wallMilliseconds...wallMilliseconds).contains { isPresent in
+            isPresent ? value != nil && matches(value) : value == nil
+        }
+    }
+}
