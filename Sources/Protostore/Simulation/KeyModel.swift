@@ -125,6 +125,8 @@ struct KeyModel {
                 if next.allSatisfy(isFlushed) { older = [] } else { older += versions }
                 versions = next
             }
+            // What waits behind a hold has not begun.
+            if operation.kind == .hold, operation.answer == nil || operation.answer?.status == .done { break }
         }
         return older + versions
     }

@@ -1,5 +1,5 @@
 /// What a key is: a value, named by what it was filled from, or nothing.
-struct KeyVersion: Equatable {
+struct KeyVersion: Equatable, CustomStringConvertible {
     /// The place of the operation that made it among all arrivals; 0 = never written.
     var order: UInt32 = 0
     var isPut = false
@@ -17,6 +17,12 @@ struct KeyVersion: Equatable {
     var commitNumber = UInt64.max
 
     static let never = KeyVersion()
+
+    var description: String {
+        guard isPut else { return "#\(order) nothing" }
+        let expiry = expiryMilliseconds == 0 ? "" : " until \(expiryMilliseconds)"
+        return "#\(order) value \(pattern) of \(valueBytes) bytes\(expiry)"
+    }
 
     func deleted(order: UInt32) -> KeyVersion {
         var version = KeyVersion()
@@ -46,11 +52,15 @@ struct KeyVersion: Equatable {
 }
 
 /// A value as somebody read it. Its bytes are those of a ``ValuePattern`` throughout.
-struct ObservedValue: Equatable {
+struct ObservedValue: Equatable, CustomStringConvertible {
     var byteCount: UInt32
     /// As far as the value is long enough for it.
     var pattern: UInt32
     var expiryMilliseconds: UInt64
+
+    var description: String {
+        "value \(pattern) of \(byteCount) bytes" + (expiryMilliseconds == 0 ? "" : " until \(expiryMilliseconds)")
+    }
 
     /// - Returns: nil where the bytes are those of no pattern of the key.
     init?(_ bytes: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, expiryMilliseconds: UInt64) {

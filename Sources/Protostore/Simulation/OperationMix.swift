@@ -41,7 +41,6 @@ struct OperationMix {
         operation.key = key
         operation.shard = shard
         fill(operation, pick, history)
-        history.tell { "send \(operation.kind) \(operation.rule) of key \(key) to shard \(shard): \(operation.outcome)" }
         frontEnd.send(operation)
     }
 

@@ -17,8 +17,10 @@ final class SimulatedFrontEnd {
     private(set) var mail: [[SimulatedOperation]]
     private(set) var operations: [SimulatedOperation] = []
     private var free: [SimulatedOperation] = []
-    /// What the groups were to write of which a commit was sent.
-    private(set) var sentGroups: [[SimulatedGroup.Write]] = []
+    /// What the groups write of which a commit was sent and not refused, by ticket of
+    /// their messages; and those that are over.
+    private var sentGroups: [UInt32: [SimulatedGroup.Write]] = [:]
+    private var endedGroups: [[SimulatedGroup.Write]] = []
     /// Requests that each shard has, or will get.
     private(set) var countOfShard: [Int]
     private(set) var answerCount = 0
@@ -81,6 +83,7 @@ final class SimulatedFrontEnd {
             operation.outcome.log = operation.group?.log ?? operation.shard
         }
         history.models[operation.key].arrive(operation)
+        history.tell { "shard \(operation.shard) receives \(operation)" }
     }
 
     // MARK: Receiving
@@ -97,7 +100,7 @@ final class SimulatedFrontEnd {
         }
         countOfShard[operation.shard] -= 1
         answerCount += 1
-        history.tell { "shard \(shard.number) answers \(operation.kind) of key \(operation.key): \(reply.status) \(reply.refusal)" }
+        history.tell { "shard \(shard.number) answers \(operation): \(reply.status)\(reply.status == .refused ? ", \(reply.refusal)" : "")" }
         try refuseUnexpected(reply, operation, shard, acceptedWrites: acceptedWrites)
         let answer = try observe(reply, operation, commitNumber: shard.logEnd.number)
         operation.isUnderWay = false
@@ -155,10 +158,12 @@ final class SimulatedFrontEnd {
         let next = group.take(reply, to: operation, step: history.step, commitNumber: answer.commitNumber)
         if operation.isReleased { operation.spoilMemory() }
         for message in next {
-            if message.request.operation == .commit { sentGroups.append(group.writes) }
+            if message.request.operation == .commit { sentGroups[group.message.ticket] = group.writes }
             send(message)
         }
+        if group.fate == .refused { sentGroups[group.message.ticket] = nil }
         if group.isOver {
+            if let writes = sentGroups.removeValue(forKey: group.message.ticket) { endedGroups.append(writes) }
             for hold in group.holds where hold.answer == nil || hold.isFinished { giveBack(hold) }
             giveBack(group.message)
         }
@@ -173,5 +178,9 @@ final class SimulatedFrontEnd {
         } catch {
             throw Violation("key \(key): \(error)")
         }
+    }
+
+    var groupWrites: [[SimulatedGroup.Write]] {
+        endedGroups + sentGroups.sorted { $0.key < $1.key }.map(\.value)
     }
 }

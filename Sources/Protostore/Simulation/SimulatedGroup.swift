@@ -26,6 +26,7 @@ final class SimulatedGroup {
     struct Write {
         let key: Int
         let order: UInt32
+        let log: Int
     }
 
     let holds: [SimulatedOperation]
@@ -52,7 +53,7 @@ final class SimulatedGroup {
 
     /// What the commit is to write.
     private var written: [SimulatedOperation] { holds.filter(\.writesOutcome) }
-    var writes: [Write] { written.map { Write(key: $0.key, order: $0.outcome.order) } }
+    var writes: [Write] { written.map { Write(key: $0.key, order: $0.outcome.order, log: log) } }
 
     /// A key of the shard that gets the messages about the whole group: their hash must be its.
     private var keyOfLog: SimulatedOperation { holds.first { $0.shard == log } ?? holds[0] }

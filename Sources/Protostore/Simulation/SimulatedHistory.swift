@@ -69,14 +69,22 @@ final class SimulatedHistory {
 
     /// Opens the store, and compares what is in it.
     private func start(_ plan: LifePlan, after end: LifeEnd) throws -> SimulatedLife {
-        for _ in 0..<[0, 0, 0, 0, 1, 2][Int.random(in: 0..<6, using: &state.random)] { try dieOpening(plan) }
+        var end = end
+        for _ in 0..<[0, 0, 0, 0, 1, 2][Int.random(in: 0..<6, using: &state.random)] {
+            try dieOpening(plan)
+            guard state.chance(2) else { continue }
+            // What the process before had not flushed goes now.
+            end.kind = .powerCut
+            try cutPower()
+        }
         state.media.faults = SimulatedMedia.Faults()
         let opened = try open(plan, callsLeft: .max)
         try check(opened.notes, after: end)
         let life = try SimulatedLife(opened, plan, state)
-        let comparison = try StoreComparison(try life.readAll(), state, after: end)
+        let start = state.wallMilliseconds
+        let comparison = try StoreComparison(try life.readAll(), since: start, state, after: end)
         guard comparison.keyCounts.contains(life.keyCount) || opened.hasAdopted && state.mayHaveSpareSlots else {
-            throw Violation("the index has \(life.keyCount) keys, the store \(comparison.keyCounts)")
+            throw Violation("the index has \(life.keyCount) keys, the store \(comparison.keyCounts): \(comparison)")
         }
         comparison.settle(state)
         figures.crashStates += 1
@@ -89,7 +97,7 @@ final class SimulatedHistory {
             file, boot, shardCount: plan.shardCount, reserveCount: plan.reserveCount,
             wallMilliseconds: state.wallMilliseconds)
         state.tell {
-            "opened: logs \(opened.opening.logEnds.map(\.number)), adopted \(opened.hasAdopted), \(opened.notes)"
+            "opened at \(state.wallMilliseconds): logs \(opened.opening.logEnds.map(\.number)), adopted \(opened.hasAdopted), \(opened.notes)"
         }
         return opened
     }
@@ -106,7 +114,6 @@ final class SimulatedHistory {
         } catch {
             state.tell { "\(error)" }
         }
-        if state.chance(2) { try cutPower() }
     }
 
     /// What an opening may say when nothing on the disk was damaged.

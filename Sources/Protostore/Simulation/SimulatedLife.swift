@@ -123,7 +123,7 @@ final class SimulatedLife {
     /// What is known when the process ends now.
     func end(_ kind: LifeEnd.Kind) -> LifeEnd {
         LifeEnd(
-            kind: kind, sync: plan.sync, flushedNumbers: shards.map(\.flushedNumber), groups: frontEnd.sentGroups)
+            kind: kind, sync: plan.sync, flushedNumbers: shards.map(\.flushedNumber), groups: frontEnd.groupWrites)
     }
 
     /// Ends the process: what was submitted to the disk is carried out, unless the power is gone.

@@ -3,7 +3,7 @@
 ///
 /// The memory is overwritten when the reply has come: whoever still reads it then
 /// reads nonsense. Operations are used again and again.
-final class SimulatedOperation {
+final class SimulatedOperation: CustomStringConvertible {
     /// What an update makes of the record that it is shown.
     enum UpdateRule: CaseIterable {
         case put, putIfPresent, putIfAbsent, toggle, keep, delete
@@ -13,6 +13,11 @@ final class SimulatedOperation {
         case get, put, delete, update, hold
         /// A message of a group that is about no key: `commit` and `settle`.
         case groupMessage
+    }
+
+    var description: String {
+        let what = kind == .update ? "update (\(rule))" : "\(request.operation)"
+        return "\(what) of key \(key)" + (kind == .get ? "" : " [\(outcome)]")
     }
 
     let ticket: UInt32
