@@ -132,4 +132,22 @@ import Testing
         for _ in 0..<1100 { store.step() }
         #expect((store.media.unflushedSectorCount == 0) == (sync == .everysec))
     }
+
+    /// A put leaves the slot of a record that it could not read. A delete may not: once
+    /// the old record can be read again, the key would be back.
+    @Test func aDeleteBehindAPutThatCouldNotReadTheOldRecordLeavesNothingBehind() throws {
+        let store = try WritableShard(seed: 10)
+        #expect(store.ask(.put, Self.key, [1])?.status == .done)
+        store.media.faults.readError = 1
+        let put = store.send(.put, Self.key, [2])
+        let delete = store.send(.delete, Self.key)
+        store.runUntilIdle()
+        #expect(store.replies[put] == Reply(status: .done))
+        #expect(store.replies[delete] == Reply(status: .unreadable))
+        store.media.faults.readError = 0
+        #expect(store.ask(.get, Self.key) == Reply(status: .found, value: [2]))
+        #expect(store.ask(.delete, Self.key) == Reply(status: .done, existed: true))
+        #expect(store.ask(.get, Self.key) == Reply(status: .missing))
+        #expect(store.shard.keyCount == 0)
+    }
 }

@@ -55,6 +55,9 @@ struct PendingKeys: ~Copyable {
         var firstWaiter = PendingKeys.none
         var lastWaiter = PendingKeys.none
 
+        /// The index has slots besides `slot` that may be the key's.
+        var hasUnreadableSlots: Bool { unreadableSequence > 0 }
+
         var isIdle: Bool {
             firstWaiter == PendingKeys.none && !isResolving && !isHeld && !isStalled && lastRecord == (-1, -1)
         }

@@ -24,7 +24,16 @@ extension Shard where Memory: ~Copyable {
     }
 
     /// Appends a delete of a key that has a value.
+    ///
+    /// A slot whose record cannot be read may be the key's, of an older value. A put
+    /// leaves it beside its own, which is newer; behind a delete it would show the old
+    /// value as soon as it can be read again. So a delete needs to know all slots.
     mutating func remove(_ number: UInt32, _ request: ShardRequest, _ reply: ShardReply) -> Step {
+        if pending[number].base == .unknown { return giveBack(reply, .needsBase(isWhole: false)) }
+        guard !pending[number].hasUnreadableSlots else {
+            replies.append(ShardReply(.unreadable, to: request))
+            return giveBack(reply, .finished)
+        }
         let header = makeHeader(.delete, request.namespace, keyBytes: request.keyBytes)
         guard hasRoom(for: request, 0) else { return giveBack(reply, .stalled) }
         switch place(header.byteCount, for: .deletes) {

@@ -16,6 +16,11 @@ extension Shard where Memory: ~Copyable {
         // The commit on its way lets the key go on when it ends.
         case .absent, .latest: return .stalled
         }
+        // The group may delete the key: see `remove`.
+        guard !pending[number].hasUnreadableSlots else {
+            replies.append(ShardReply(.unreadable, to: request))
+            return .finished
+        }
         guard pending.count < pending.capacity / 2 else { return refuse(request, .tooLarge) }
         if returnsOldValue, !attachOld(version, to: &reply) { return .stalled }
         guard reserve(number) else {
