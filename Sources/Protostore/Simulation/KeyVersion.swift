@@ -16,6 +16,9 @@ struct KeyVersion: Equatable, CustomStringConvertible {
     /// The log's last commit when it was acknowledged: its own, or a later one.
     var commitNumber = UInt64.max
 
+    /// Reads cannot tell whether the key has a value that has expired, or none.
+    var isPerhapsExpired = false
+
     static let never = KeyVersion()
 
     var description: String {

@@ -74,6 +74,7 @@ final class SimulatedLife {
             turns += 1
             if turns > 5_000 { throw Violation("operations that are never answered: \(frontEnd.underWayCount)") }
             history.tick()
+            makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random))
             for shard in shards { try shard.turn(frontEnd, isCalm: true) }
         }
         for shard in shards where shard.bufferBytesInUse > 0 {

@@ -71,9 +71,9 @@ struct StoreComparison {
     var keyCounts: ClosedRange<Int> {
         var (lowest, highest) = (0, 0)
         for (key, positions) in candidates.enumerated() {
-            let puts = positions.count { possible[key][$0].isPut }
-            if puts == positions.count { lowest += 1 }
-            if puts > 0 { highest += 1 }
+            let versions = positions.map { possible[key][$0] }
+            if versions.allSatisfy(\.isPut) { lowest += 1 }
+            if versions.contains(where: { $0.isPut || $0.isPerhapsExpired }) { highest += 1 }
         }
         return lowest...highest
     }
@@ -81,8 +81,13 @@ struct StoreComparison {
     /// From now on every key is what it turned out to be.
     func settle(_ history: HistoryState) {
         for (key, positions) in candidates.enumerated() {
-            guard let last = positions.last else { continue }
-            history.models[key].settle(on: possible[key][last])
+            let versions = positions.map { possible[key][$0] }
+            guard var version = versions.last else { continue }
+            if !versions.allSatisfy(\.isPut), versions.contains(where: { $0.isPut || $0.isPerhapsExpired }) {
+                version = .never
+                version.isPerhapsExpired = true
+            }
+            history.models[key].settle(on: version)
         }
     }
 }
