@@ -136,7 +136,9 @@ extension Shard where Memory: ~Copyable {
     }
 
     /// Says to the index which commits have all their slots set, for whoever adopts it.
+    /// After a failure one of them may be on the disk without its slots.
     mutating func noteApplied() {
+        guard store.health.acceptsWrites else { return }
         let last = flight.state == .none ? log.last.number : flight.header.number - 1
         let applied = unsettled.min().map { min($0 - 1, last) } ?? last
         index.storage.setApplied(log: Int(log.number), to: applied)
