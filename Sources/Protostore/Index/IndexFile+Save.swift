@@ -13,6 +13,7 @@ extension IndexStorage where Memory: ~Copyable {
         let temporary = "\(directory)/\(IndexFile.temporaryName)"
         do throws(SystemError) {
             try write(to: temporary, identity)
+            Failpoint.reached(.afterIndexWrite)
             try Directory.renameFile(temporary, to: path)
             try Directory.synchronize(directory)
         } catch {

@@ -53,6 +53,7 @@ struct LoopStorage: ~Copyable {
     /// Hands what is queued to the disk.
     mutating func submit() {
         device.submit()
+        if shard.hasCommitAtDevice { Failpoint.reached(.afterCommitSubmitted) }
     }
 
     func addTo(_ report: inout LoopReport) {

@@ -56,6 +56,7 @@ struct IndexOpening {
         do throws(IndexFileError) {
             let storage = try Storage.load(
                 from: datafile.directory, identity: identity, into: memory, partitionCount: partitionCount)
+            Failpoint.reached(.afterIndexLoad)
             logger.info("loaded the index in \(milliseconds(since: start)) ms")
             return storage
         } catch {
@@ -93,6 +94,7 @@ struct IndexOpening {
         var recovery = IndexRecovery(examination)
         do throws(StoreError) {
             let changes = try recovery.blockingReplay(from: datafile.file, into: live)
+            Failpoint.reached(.afterReplay)
             for note in recovery.notes { logger.error("\(note)") }
             guard let changes else { throw .index("the end of the log cannot be replayed") }
             logger.info(
@@ -116,6 +118,7 @@ struct IndexOpening {
         }
         var recovery = IndexRecovery(examination)
         let keyCount = try recovery.blockingRebuild(from: datafile.file, into: storage, shouldStop: shouldStop)
+        Failpoint.reached(.afterRebuild)
         for note in recovery.notes { logger.error("\(note)") }
         let losses = (examination.notes + recovery.notes).filter { $0.severity != .notice && $0.severity != .damage }
         if !losses.isEmpty, !acceptsLoss { throw .losses(datafile.path, losses) }

@@ -64,14 +64,17 @@ package struct SegmentMaker: Sendable {
         } catch {
             return .failed(error)
         }
+        Failpoint.reached(.afterGrow)
         do throws(SystemError) {
             try datafile.synchronize()
+            Failpoint.reached(.afterGrowFlush)
             try superblock.write(to: datafile) { $0.segmentCount = UInt64(number + 1) }
         } catch {
             // What the flush should have covered may have been a log's.
             parts.health.fail(error.code)
             return .storeFailed
         }
+        Failpoint.reached(.afterSegmentCount)
         parts.pool.add(number..<(number + 1))
         return .made(number)
     }

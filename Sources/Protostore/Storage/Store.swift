@@ -59,9 +59,11 @@ package final class Store: Sendable {
         maker = Self.maker(opening, examination, options)
         self.datafile = datafile
         self.logger = logger
+        Failpoint.reached(.beforeLiveIndex)
         try indexStorage.publishLive(
             LiveIndexIdentity(opening.superblock.current, datafile: datafile.file),
             applied: opening.logEnds.map(\.number))
+        Failpoint.reached(.afterLiveIndex)
     }
 
     private static func log(_ note: StoreNote, _ logger: Logger) {

@@ -22,7 +22,9 @@ extension StoreOpening {
         let ends = shardEnds + logEnds.dropFirst(shardEnds.count)
         do throws(SystemError) {
             try datafile.synchronize()
+            Failpoint.reached(.afterClosingFlush)
             saveIndex(ends)
+            Failpoint.reached(.afterIndexSaved)
             try superblock.write(to: datafile) { superblock in
                 superblock.state = .closed
                 superblock.logEnds = ends
@@ -31,6 +33,7 @@ extension StoreOpening {
             parts.health.fail(error.code)
             throw error
         }
+        Failpoint.reached(.afterClosedSuperblock)
         return true
     }
 }

@@ -75,8 +75,10 @@ extension Superblock {
         for number in [first, 1 - first] {
             let offset = DatafileLayout.superblockOffsets[number]
             encode(into: block, copyAt: offset)
+            Failpoint.reached(.beforeSuperblockWrite)
             try datafile.write(UnsafeRawBufferPointer(block), at: offset)
             try datafile.synchronize()
+            Failpoint.reached(number == first ? .afterFirstSuperblockCopy : .afterSecondSuperblockCopy)
         }
     }
 }

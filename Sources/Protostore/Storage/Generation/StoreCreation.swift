@@ -45,6 +45,7 @@ package enum StoreCreation {
         _ superblock: Superblock, to datafile: borrowing File
     ) throws(SystemError) {
         try datafile.grow(to: DatafileLayout.firstSegmentOffset)
+        Failpoint.reached(.afterCreationGrow)
         try datafile.synchronize()
         try superblock.write(to: datafile)
     }

@@ -56,10 +56,12 @@ struct SegmentSealing {
     ) throws(SystemError) -> [SegmentFooter] {
         guard !footers.isEmpty else { return [] }
         try datafile.synchronize()
+        Failpoint.reached(.afterOpeningSummaries)
         let block = UnsafeMutableRawBufferPointer.allocate(
             byteCount: DatafileLayout.blockBytes, alignment: DatafileLayout.blockBytes)
         defer { block.deallocate() }
-        for footer in footers {
+        for (number, footer) in footers.enumerated() {
+            if number > 0 { Failpoint.reached(.betweenOpeningFooters) }
             let segmentOffset = layout.segmentOffset(Int(footer.segment))
             footer.encode(into: block, segmentOffset: segmentOffset)
             let offset = segmentOffset + layout.segmentBytes - DatafileLayout.blockBytes

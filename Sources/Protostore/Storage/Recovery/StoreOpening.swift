@@ -40,6 +40,7 @@ package struct StoreOpening: Sendable {
         _ examination: StoreExamination, _ datafile: borrowing File, _ options: Options
     ) throws(SystemError) {
         try datafile.synchronize()
+        Failpoint.reached(.afterOpeningFlush)
         let layout = examination.superblock.layout
         let table = try SegmentTable(layout: layout)
         for segment in examination.segments where segment.use != SegmentTable.unknownUse && segment.holdsRecords {
@@ -53,6 +54,7 @@ package struct StoreOpening: Sendable {
         for footer in sealed { table.seal(Int(footer.segment), sequenceMax: footer.sequenceMax) }
         try Self.freeAbandoned(examination, datafile)
 
+        Failpoint.reached(.afterOpeningSeals)
         let logEnds = examination.logEnds(count: options.shardCount)
         let superblock = SuperblockWriter(examination.copies)
         try superblock.write(to: datafile) { superblock in

@@ -16,6 +16,8 @@ extension Shard where Memory: ~Copyable {
             && unsettled.isEmpty && stalledGroups.isEmpty
     }
 
+    package var hasCommitAtDevice: Bool { flight.state == .atDevice }
+
     /// The log's last commit: where it ends, when it is quiet.
     package var logEnd: CommitReference { log.last }
 
@@ -54,6 +56,7 @@ extension Shard where Memory: ~Copyable {
         filling = 1 - filling
         counters.commits &+= 1
         counters.logBytes &+= UInt64(bytes.count)
+        Failpoint.reached(.beforeCommitWrite)
         queueCommit(on: &device)
         // Where this fails, the commit that needs the segment tries again.
         try? log.openAhead()
@@ -75,8 +78,14 @@ extension Shard where Memory: ~Copyable {
     ) {
         switch token {
         case .commit: completeCommit(result, on: &device)
-        case .header: if succeeded(result, of: DatafileLayout.blockBytes) { log.headerIsDurable() }
-        case .summary: if succeeded(result, of: flush.summaryBytes) { log.summaryIsDurable() }
+        case .header:
+            guard succeeded(result, of: DatafileLayout.blockBytes) else { return }
+            Failpoint.reached(.afterHeaderDurable)
+            log.headerIsDurable()
+        case .summary:
+            guard succeeded(result, of: flush.summaryBytes) else { return }
+            Failpoint.reached(.afterSummaryDurable)
+            log.summaryIsDurable()
         case .flush: completeFlush(result)
         }
     }
@@ -93,6 +102,7 @@ extension Shard where Memory: ~Copyable {
             flight.state = .failed
             return
         }
+        Failpoint.reached(.afterCommitDurable)
         flight.state = .written
         if options.sync == .always { log.flushedNumber = flight.header.number }
         if options.sync != .always, !flush.isDirty {
@@ -119,12 +129,15 @@ extension Shard where Memory: ~Copyable {
         let number = flight.buffer
         for position in 0..<buffers[number].count {
             count(buffers[number][position].header)
+            if position > 0 { Failpoint.reached(.betweenSlots) }
             setSlot(position, in: number)
         }
+        Failpoint.reached(.afterSlots)
         completeGroups()
         while let held = buffers[number].replies.popFirst() { replies.append(held.reply) }
         flight.state = .none
         noteApplied()
+        Failpoint.reached(.afterApplied)
         leaveBuffer(number)
     }
 

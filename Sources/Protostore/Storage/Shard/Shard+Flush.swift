@@ -7,12 +7,14 @@ extension Shard where Memory: ~Copyable {
         if device.pendingCount < device.depthMax,
             let (bytes, offset) = log.takeHeader(openedMilliseconds: time.wallMilliseconds)
         {
+            Failpoint.reached(.beforeHeaderWrite)
             queueDurably(bytes, offset, .header, on: &device)
         }
         if device.pendingCount < device.depthMax,
             let (bytes, offset) = log.takeSummary(sealedMilliseconds: time.wallMilliseconds)
         {
             flush.summaryBytes = bytes.count
+            Failpoint.reached(.beforeSummaryWrite)
             queueDurably(bytes, offset, .summary, on: &device)
         }
     }
@@ -34,6 +36,7 @@ extension Shard where Memory: ~Copyable {
         flush.isDirty = false
         let isUnderWay = flight.state == .atDevice
         flush.coveredNumber = isUnderWay ? log.last.number - 1 : log.last.number
+        Failpoint.reached(.beforeFlush)
         device.queueFlush(token: LogToken.flush.rawValue)
         counters.flushes &+= 1
     }
@@ -44,6 +47,7 @@ extension Shard where Memory: ~Copyable {
             store.health.fail(CInt(clamping: -result))
             return report(.writeFailed(CInt(clamping: -result)), at: log.currentOffset)
         }
+        Failpoint.reached(.afterFlush)
         log.flushedNumber = max(log.flushedNumber, flush.coveredNumber)
     }
 }
