@@ -59,7 +59,7 @@ struct Serve: ParsableCommand {
     @Option(help: .hidden)
     var segmentBytes = 16 << 20
 
-    @Flag(help: "Serve what is left of a store with damaged segments and no saved index.")
+    @Flag(help: "Serve what is left of a store that has lost acknowledged writes, or may have. For one start.")
     var acceptLoss = false
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")

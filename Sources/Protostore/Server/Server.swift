@@ -14,7 +14,9 @@ import Synchronization
 ///  TCP loop 0 ..              TCP loop n-1       connections; shards as well with --num-aio-threads 0
 ///    |  mailboxes                  |
 ///    v                             v
-///  AIO loop 0 ..              AIO loop m-1       one shard each: index and disk
+///  AIO loop 0 ..              AIO loop m-1       one shard each: index, log, disk
+///
+///  segment maker: makes the datafile longer ahead of need
 /// ```
 ///
 /// The life of a server: `init` opens everything and fails with one clear error;

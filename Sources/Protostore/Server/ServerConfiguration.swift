@@ -1,6 +1,6 @@
 /// How a server is to run. Defaults are those of `run`.
 public struct ServerConfiguration: Sendable {
-    /// The directory with `protostore.data`.
+    /// The directory with `protostore.data`; an empty one, or one that is not there, becomes a store.
     public var directory: String
     /// Numeric address or host name to listen on.
     public var host = "127.0.0.1"
@@ -10,7 +10,7 @@ public struct ServerConfiguration: Sendable {
     public var tcpThreads = 1
     /// AIO loops; 0 puts the shards on the TCP loops.
     public var aioThreads = 0
-    /// Reads at the disk at a time, per loop that reads.
+    /// Reads at the disk at a time, per loop that reads: 1 to 16,384. Writes do not count.
     public var ioDepthMax = 128
     /// Keep loop i on processor i modulo their number.
     public var pinsThreads = false

@@ -11,8 +11,8 @@ package final class Store: Sendable {
         package var indexDirectory = "/dev/shm"
         /// How many shards there will be, 1 to 128.
         package var shardCount = 1
-        /// Open the store even where it cannot be told which keys it has lost, so that
-        /// they will be answered as missing.
+        /// Open the store even where it has lost acknowledged writes, or may have: their
+        /// keys will be answered as missing, or with older values.
         package var acceptsLoss = false
         /// Of a store that is made because there is none.
         package var segmentBytes = DatafileLayout.segmentBytesDefault

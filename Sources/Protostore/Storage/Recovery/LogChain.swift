@@ -11,8 +11,10 @@
 /// is missing is a loss; one whose records are damaged is a commit all the same.
 ///
 /// Beyond what is required the log **ends** before the first commit that is
-/// missing, not whole, or does not follow the one before. What stands behind was
-/// never acknowledged. A log whose store was closed ends where the superblock says.
+/// missing, not whole, or does not follow the one before. What stands behind was not
+/// on stable storage, so that with `--sync always` nobody was told that it is: the one
+/// exception is damage in the log's very last commit, which looks the same. A log whose
+/// store was closed ends where the superblock says.
 ///
 /// A commit of an older segment whose number a newer segment uses again was behind
 /// such an end already, at an earlier opening; so was one behind a sealed segment's

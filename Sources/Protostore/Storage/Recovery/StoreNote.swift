@@ -15,7 +15,8 @@ package enum StoreNote: Equatable, Sendable, CustomStringConvertible {
     case commitDamaged(log: Int, UInt64, records: Int)
     /// Neither a summary nor directories say whether all of its records were found.
     case recordsUnknown(segment: Int)
-    /// An unclean stop left so many commits that were never acknowledged, or parts of one.
+    /// An unclean stop left so many commits, or parts of one, that no later commit calls
+    /// flushed. With `--sync always` they were not acknowledged.
     case tornEnd(log: Int, after: UInt64, commits: Int)
     case segmentsSealed(Int)
 
@@ -57,7 +58,7 @@ package enum StoreNote: Equatable, Sendable, CustomStringConvertible {
         case .recordsUnknown(let number):
             "the summary of segment \(number) is damaged: it may have held more records than were found"
         case .tornEnd(let log, let number, let commits):
-            "log \(log) ends after commit \(number); what was written behind it was never acknowledged "
+            "log \(log) ends after commit \(number); what was written behind it was not on stable storage "
                 + "(\(commits) commits or parts of one)"
         case .segmentsSealed(let count): "sealed \(count) segments that an unclean stop left open"
         }

@@ -30,7 +30,8 @@ package struct ShardRequest: BitwiseCopyable, @unchecked Sendable {
     package var hash: UInt64
     /// The key's bytes; they stay where they are until the reply has come.
     package var key: UnsafeRawPointer?
-    /// What a write needs beyond its key; nil for `get`. It stays where it is until the reply has come.
+    /// What an operation brings beyond its key; nil for `get`, and for a `delete` that
+    /// wants no old value. It stays where it is until the reply has come.
     package var write: UnsafeMutablePointer<WriteDetails>?
     /// The front end's name for this request, returned with the reply.
     package var ticket: UInt32
