@@ -16,7 +16,7 @@ ARGS ?= all
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
 
-demo: build ## Generate a store, serve it, load it with concurrent clients, print the figures
+demo: build ## Generate a store, serve it, read and write, kill the server, verify what it acknowledged
 	scripts/demo
 
 test: bootstrap ## Run all tests
