@@ -23,7 +23,8 @@
 ///  112    64   namespace of database 0 ... 15, u32 each
 ///  176     4   next namespace
 ///  180    12   zeros
-///  192  2048   end of log 0 ... 127 of a closed store: number of the last commit, its checksum, u64 each
+///  192  2048   where log 0 ... 127 was at the last opening or clean stop: number of the last commit, its
+///              checksum, u64 each
 /// 2240  1848   zeros
 /// 4088     8   XXH3-64 of bytes 0 ..< 4088, seeded with the copy's offset in the file
 /// ```
