@@ -74,6 +74,7 @@ struct IndexOpening {
 
     private func adopt() throws(StoreError) -> Storage? {
         let start = Clock.monotonicNanoseconds()
+        let live: LiveIndex<SharedIndexMemory>
         do throws(LiveIndexRefusal) {
             let identity: LiveIndexIdentity
             do throws(SystemError) {
@@ -81,28 +82,31 @@ struct IndexOpening {
             } catch {
                 throw .system(error)
             }
-            let live = try Storage.adoptLive(path: memoryPath, identity, partitionCount: partitionCount)
-            return try replay(into: live, since: start)
+            live = try Storage.adoptLive(path: memoryPath, identity, partitionCount: partitionCount)
         } catch {
             if error == .inUse { throw .indexInUse(memoryPath) }
             logger.info("\(error): rebuilding the index from the segments' summaries")
             return nil
         }
+        return try replay(into: live, since: start)
     }
 
-    private func replay(into live: LiveIndex<SharedIndexMemory>, since start: UInt64) throws(LiveIndexRefusal) -> Storage? {
+    /// - Throws: `.losses` where the mapping knows of commits that the datafile has lost:
+    ///   a rebuilt index would not, and their keys would be missing without a word.
+    private func replay(into live: LiveIndex<SharedIndexMemory>, since start: UInt64) throws(StoreError) -> Storage? {
         var recovery = IndexRecovery(examination)
-        do throws(StoreError) {
-            let changes = try recovery.blockingReplay(from: datafile.file, into: live)
-            Failpoint.reached(.afterReplay)
-            for note in recovery.notes { logger.error("\(note)") }
-            guard let changes else { throw .index("the end of the log cannot be replayed") }
-            logger.info(
-                "took over the index of the process before in \(milliseconds(since: start)) ms (\(changes) slots changed)")
-            return live.storage
-        } catch {
-            throw .damaged("\(error)")
+        let changes = try recovery.blockingReplay(from: datafile.file, into: live)
+        Failpoint.reached(.afterReplay)
+        for note in recovery.notes { logger.error("\(note)") }
+        let losses = recovery.notes.filter { $0.severity == .loss }
+        if !losses.isEmpty, !acceptsLoss { throw .losses(datafile.path, losses) }
+        guard let changes else {
+            logger.warning("the end of the log cannot be replayed: rebuilding the index from the segments' summaries")
+            return nil
         }
+        logger.info(
+            "took over the index of the process before in \(milliseconds(since: start)) ms (\(changes) slots changed)")
+        return live.storage
     }
 
     // MARK: Rebuilt

@@ -49,7 +49,7 @@ package struct StoreExamination: Sendable {
             throw .system(error)
         }
         segments = survey.segments.map { RecoveredSegment($0) }
-        for segment in survey.segments where segment.isDoubtful {
+        for segment in survey.segments where segment.isDoubtful(isClosed: superblock.state == .closed) {
             if shouldStop() { throw .stopped }
             scan(segment.number, datafile, &reader)
         }
@@ -209,10 +209,12 @@ extension RecoveredSegment {
 }
 
 extension SegmentSurvey.Segment {
-    /// Whether it has to be read as a whole.
-    fileprivate var isDoubtful: Bool {
+    /// Whether it has to be read as a whole. One that looks as if it had never been used
+    /// may hold the end of a log that was not closed, behind damage in front of it.
+    fileprivate func isDoubtful(isClosed: Bool) -> Bool {
         switch state {
-        case .blank, .missing: false
+        case .blank: !isClosed
+        case .missing: false
         case .unsealed: true
         case .sealed: header == nil
         }

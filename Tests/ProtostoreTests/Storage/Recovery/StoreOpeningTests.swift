@@ -112,6 +112,17 @@ import Testing
         #expect(try builder.open(shardCount: 2).logEnds == [builder.end(7), builder.end(2, log: 1)])
     }
 
+    /// Nothing but its later commits says that the segment was ever used.
+    @Test func aHeadOfZerosDoesNotHideWhatIsBehindIt() throws {
+        let offset = LogStoreBuilder.layout.segmentOffset(2)
+        let builder = store { $0.zero(offset..<(offset + 2 * DatafileLayout.blockBytes)) }
+        let examination = try builder.examine()
+        #expect(examination.segments[2].use == 1 << 32 | 3)
+        #expect(examination.notes.contains(.segmentHeader(2)))
+        #expect(try builder.index(examination) == builder.index(store().examine()))
+        #expect(try builder.open().logEnds[0] == builder.end(7))
+    }
+
     @Test func aDamagedFooterIsWrittenAgain() throws {
         let builder = store { $0.flip(LogStoreBuilder.layout.segmentOffset(1) - 4000) }
         let examination = try builder.examine()
