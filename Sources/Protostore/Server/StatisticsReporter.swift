@@ -52,6 +52,7 @@ struct StatisticsReporter {
         if now.hasShard {
             let records = rate { $0.shard.puts &+ $0.shard.deletes }
             fields.append("records/write \(decimal(Double(records) / Double(max(rate { $0.shard.commits }, 1))))")
+            fields.append("flushes/s \(rate { $0.shard.flushes })")
             fields.append("log KB/s \(rate { $0.shard.logBytes } / 1000)")
             fields.append("damaged \(now.shard.damagedRecords)")
             fields.append("false candidates \(now.shard.falseCandidates)")

@@ -18,6 +18,7 @@ import Testing
         report.shard.puts = 280
         report.shard.deletes = 20
         report.shard.commits = 40
+        report.shard.flushes = 42
         report.shard.logBytes = 900_000
         report.shard.damagedRecords = 2
         report.shard.falseCandidates = 10
@@ -39,7 +40,7 @@ import Testing
             + "waiting 5, requests/poll 4.00, syscalls/request 0.53, batch p50 1 p99 8, cpu 75%, "
             + "latency us p50 2000 p99 2000 p99.9 2000, connections 9, misses/s 20, puts/s 150, put KB/s 320, "
             + "put latency us p50 3000 p99 3000 p99.9 3000, puts refused 4, closed for cause 3, "
-            + "records/write 7.50, log KB/s 450, damaged 2, false candidates 10")
+            + "records/write 7.50, flushes/s 21, log KB/s 450, damaged 2, false candidates 10")
     }
 
     @Test func laterLinesCountFromTheOneBefore() {
