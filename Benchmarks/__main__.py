@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import subprocess
 import sys
+import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import machine, programs, results, store
-from .experiments import EXPERIMENTS
+from . import machine, programs, report, results, store
+from .experiments import EXPERIMENTS, GROUPS, SECONDS
 
 
 @dataclass
@@ -35,11 +38,12 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="python3 -m Benchmarks", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures the release programs in .build/release.",
-        epilog="experiments:\n" + "\n".join(f"  {name:<12} {run.__doc__}" for name, run in EXPERIMENTS.items()))
+        epilog="experiments:\n" + "\n".join(f"  {name:<16} {run.__doc__}" for name, run in EXPERIMENTS.items()))
     parser.add_argument(
-        "experiments", nargs="*", default=["all"], metavar="experiment", choices=[*EXPERIMENTS, "all", "report"],
-        help="names from the list below, all of them, or report: the latest results as Markdown")
-    parser.add_argument("--seconds", type=float, default=20, help="length of each run (default %(default)s)")
+        "experiments", nargs="*", default=["all"], metavar="experiment", choices=[*EXPERIMENTS, *GROUPS, "report"],
+        help="names from the list below; reads, writes or all of them; or report: the latest results as Markdown, "
+        "which also go into docs/benchmarks.md where that has a place for them")
+    parser.add_argument("--seconds", type=float, help="length of each run (default 20, where it is writes that count 2)")
     parser.add_argument("--pairs", type=int, default=5, help="how often each side is measured (default %(default)s)")
     parser.add_argument("--keys", type=int, default=1_000_000, help="size of the store (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="everything once and small: shows that it works")
@@ -47,32 +51,61 @@ def parse_arguments():
     parser.add_argument(
         "--dir", type=Path, default=Path(parent) / "protostore-bench", help="where stores go (default %(default)s)")
     parser.add_argument(
-        "--results", type=Path, default=Path(".bench/results.jsonl"), help="appended to (default %(default)s)")
-    return parser.parse_args()
+        "--results", type=Path,
+        help="appended to (default .bench/results.jsonl, or .bench/quick.jsonl with --quick)")
+    arguments = parser.parse_args()
+    arguments.results = arguments.results or Path(".bench") / ("quick.jsonl" if arguments.quick else "results.jsonl")
+    return arguments
 
 
 def main():
     arguments = parse_arguments()
     if "report" in arguments.experiments:
-        report(arguments.results)
+        records = results.latest(arguments.results)
+        report.show(records)
+        if not arguments.quick:
+            report.write(records)
         return
+    names = [name for word in arguments.experiments for name in GROUPS.get(word, [word])]
     settings = Settings(
-        arguments.dir, 20_000 if arguments.quick else arguments.keys, 1 if arguments.quick else arguments.seconds,
-        1 if arguments.quick else arguments.pairs, arguments.quick)
+        arguments.dir, 20_000 if arguments.quick else arguments.keys, 1, 1 if arguments.quick else arguments.pairs,
+        arguments.quick)
     settings.directory.mkdir(parents=True, exist_ok=True)
     description = machine.describe(settings.directory)
     print(machine.describe_in_words(description), flush=True)
-    names = list(EXPERIMENTS) if "all" in arguments.experiments else arguments.experiments
+    began, failed = time.monotonic(), []
     try:
-        for name in names:
-            print(f"\n## {name}: {EXPERIMENTS[name].__doc__}\n", flush=True)
-            figures, samples = EXPERIMENTS[name](settings)
-            print(results.table(figures), flush=True)
-            results.append(arguments.results, name, description, command(name, settings), figures, samples)
+        for number, name in enumerate(names):
+            spent = time.monotonic() - began
+            print(f"\n## {name} ({number + 1} of {len(names)}, after {spent:.0f} s): {EXPERIMENTS[name].__doc__}\n", flush=True)
+            if not arguments.quick:
+                settings.seconds = arguments.seconds or SECONDS[name]
+            if not measure(name, settings, description, arguments.results):
+                failed.append(name)
     finally:
         if not arguments.keep:
             for generated in settings.generated:
                 store.remove(generated.path)
+    print(f"\nmeasured {len(names) - len(failed)} of {len(names)} in {time.monotonic() - began:.0f} s", flush=True)
+    if failed:
+        sys.exit(f"benchmark: failed: {', '.join(failed)}")
+
+
+def measure(name, settings, description, results_path):
+    """One experiment from its start to its line in the results file. Its failure is
+    told, and is not that of the others.
+    - Returns: whether it succeeded."""
+    try:
+        figures, samples = EXPERIMENTS[name](settings)
+    except (programs.MeasurementError, subprocess.SubprocessError, OSError, ValueError, LookupError) as error:
+        # What a program did or said otherwise than expected.
+        if not isinstance(error, programs.MeasurementError):
+            traceback.print_exc()
+        print(f"benchmark: {name} failed: {error}", file=sys.stderr, flush=True)
+        return False
+    print(results.table(figures), flush=True)
+    results.append(results_path, name, description, command(name, settings), figures, samples)
+    return True
 
 
 def command(name, settings):
@@ -80,15 +113,5 @@ def command(name, settings):
     return f'make bench ARGS="{name} --seconds {settings.seconds:g} --pairs {settings.pairs} --keys {settings.keys}"'
 
 
-def report(path):
-    for record in results.latest(path):
-        print(f"\n### {record['experiment']}\n\n{EXPERIMENTS[record['experiment']].__doc__}\n")
-        print(results.table(record["figures"]))
-        print(f"\n`{record['command']}`, {record['time']}: {machine.describe_in_words(record['machine'])}")
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except programs.MeasurementError as error:
-        sys.exit(f"benchmark: {error}")
+    main()

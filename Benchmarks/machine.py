@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -22,13 +22,17 @@ def read_text(path):
 
 @dataclass
 class DiskCounters:
-    """Reads and bytes that a block device completed since boot."""
+    """What a block device completed since boot."""
 
     reads: int
     read_bytes: int
+    writes: int = 0
+    write_bytes: int = 0
+    # 0 on kernels before 5.5, which do not count them.
+    flushes: int = 0
 
     def __sub__(self, before):
-        return DiskCounters(self.reads - before.reads, self.read_bytes - before.read_bytes)
+        return DiskCounters(*(now - then for now, then in zip(astuple(self), astuple(before))))
 
 
 class BlockDevice:
@@ -51,8 +55,12 @@ class BlockDevice:
     def counters(self):
         """What the device did so far, or None without a device."""
         fields = self._line()
+        if not fields:
+            return None
         # Sectors are 512 bytes here, whatever the device's own are.
-        return DiskCounters(int(fields[3]), int(fields[5]) * 512) if fields else None
+        reads, read_sectors, writes, write_sectors = (int(fields[place]) for place in (3, 5, 7, 9))
+        flushes = int(fields[18]) if len(fields) > 18 else 0
+        return DiskCounters(reads, read_sectors * 512, writes, write_sectors * 512, flushes)
 
     def description(self):
         if not self.name:
@@ -67,6 +75,11 @@ class BlockDevice:
 
 
 # --- Threads
+
+
+def cpu_seconds(pid):
+    """CPU seconds of a process's threads so far; those that have ended do not count."""
+    return sum(thread_cpu_nanoseconds(pid).values()) / 1e9
 
 
 def thread_cpu_nanoseconds(pid):
@@ -92,7 +105,7 @@ def memory_bytes(pid):
     kinds = {}
     for line in read_text(f"/proc/{pid}/status").splitlines():
         name, _, value = line.partition(":")
-        if name in ("VmRSS", "RssAnon", "RssFile", "RssShmem"):
+        if name in ("VmHWM", "VmRSS", "RssAnon", "RssFile", "RssShmem"):
             kinds[name] = int(value.split()[0]) * 1024
     return kinds
 

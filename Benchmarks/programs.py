@@ -49,7 +49,14 @@ class Server:
             raise
         return self
 
+    def kill(self):
+        """Ends it as a crash does; leaving then insists on nothing."""
+        self.process.kill()
+        self.process.wait()
+
     def __exit__(self, error_type, *_):
+        if self.process.returncode == -signal.SIGKILL:
+            return
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(timeout=30)
@@ -113,30 +120,52 @@ def parse_statistics(text):
 # --- The load
 
 
-class Load:
-    """A `bench read` that runs. `result()` waits for it and checks it: a figure
-    counts only if every request was answered, with a hit, and with the right bytes."""
+class BenchRun:
+    """A load of `bench` that runs. `result()` waits for it and checks it: a figure
+    counts only if every request was answered, and rightly."""
 
-    def __init__(self, server, store, clients, inflight, seconds, warmup=1.0, misses=0.0, rate=None, verify=False):
+    # How much longer than it measures a run may take: reading back what was written.
+    PATIENCE_SECONDS = 120
+
+    def __init__(self, server, words, clients, seconds, inflight=1, warmup=1.0, rate=None, verify=False):
         self._file = tempfile.NamedTemporaryFile(suffix=".json")
-        self._expects_hits = misses == 0
         words = [
-            BENCH, "read", "--path", store.path, "--port", server.port, "--clients", clients, "--inflight", inflight,
-            "--seconds", seconds, "--warmup", warmup, "--misses", misses, "--json", self._file.name,
+            BENCH, *words, "--port", server.port, "--clients", clients, "--inflight", inflight,
+            "--seconds", seconds, "--warmup", warmup, "--json", self._file.name,
         ]
         words += ["--rate", rate] if rate else []
         words += ["--verify"] if verify else []
+        self.command = [str(word) for word in words]
         self.seconds, self.warmup = seconds, warmup
         self.process = subprocess.Popen(
-            [str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def result(self):
-        output, _ = self.process.communicate()
+        try:
+            output, _ = self.process.communicate(timeout=self.warmup + self.seconds + self.PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            output, _ = self.process.communicate()
+            raise MeasurementError(f"bench did not end: {' '.join(self.command)}\n{output}") from None
         if self.process.returncode != 0:
-            raise MeasurementError(f"bench ended with exit code {self.process.returncode}:\n{output}")
+            raise MeasurementError(
+                f"bench ended with exit code {self.process.returncode}: {' '.join(self.command)}\n{output}")
         result = json.loads(Path(self._file.name).read_text())
         if result["errors"] != 0 or result["requests"] == 0:
             raise MeasurementError(f"{result['errors']} errors in {result['requests']} requests:\n{output}")
+        return result
+
+
+class Load(BenchRun):
+    """A `bench read` that runs; without `misses`, every reply must be a hit."""
+
+    def __init__(self, server, store, misses=0.0, modified=False, **options):
+        self._expects_hits = misses == 0
+        words = ["read", "--path", store.path, "--misses", misses] + (["--modified"] if modified else [])
+        super().__init__(server, words, **options)
+
+    def result(self):
+        result = super().result()
         if self._expects_hits and result["misses"] != 0:
             raise MeasurementError(f"{result['misses']} keys were missing")
         return result
@@ -250,8 +279,19 @@ def fio_sequential_write(path, byte_count):
     return job["job_runtime"] / 1000
 
 
+def fio_durable_writes(path, block_bytes, seconds):
+    """Writes over an existing file, one at a time, each followed by a flush of the
+    disk, with plain system calls: the least that a durable write can cost. Returns
+    its report on writes."""
+    return _fio({
+        "filename": path, "ioengine": "psync", "rw": "write", "bs": block_bytes, "sync": "dsync",
+        "size": path.stat().st_size, "overwrite": 1, "time_based": 1, "runtime": seconds, "ramp_time": 0.3,
+    })["write"]
+
+
 def _fio(options):
-    words = ["fio", "--name=job", "--ioengine=libaio", "--direct=1", "--output-format=json"]
+    options = {"ioengine": "libaio"} | options
+    words = ["fio", "--name=job", "--direct=1", "--output-format=json"]
     words += [f"--{name}={value}" for name, value in options.items() if name != "readonly"]
     words += ["--readonly"] if "readonly" in options else []
     done = subprocess.run(words, capture_output=True, text=True)

@@ -7,6 +7,7 @@ import subprocess
 import time
 from array import array
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def prepared(directory, keys, min_size, max_size):
         return Store(path, keys, min_size, max_size), False
     print(f"generating {keys:,} values of {min_size:,} to {max_size:,} bytes", flush=True)
     return generate(path, keys, min_size, max_size)[0], True
+
+
+# --- Empty stores, and directories for other programs
+
+
+@dataclass(frozen=True)
+class Empty:
+    """An empty directory, which the server makes a store of."""
+
+    path: Path
+
+
+@contextmanager
+def empty(directory, name):
+    """An empty directory of this name as a place for a store; it goes at the end."""
+    path = Path(directory) / name
+    remove(path)
+    path.mkdir(parents=True)
+    try:
+        yield Empty(path)
+    finally:
+        remove(path)
 
 
 # --- Read sizes

@@ -2,7 +2,7 @@
 
 import unittest
 
-from . import programs, store
+from . import machine, programs, report, store, writing
 from .results import Figure, table
 
 
@@ -28,6 +28,30 @@ class Statistics(unittest.TestCase):
             "polls/s": 12, "in flight reads": 3, "in flight writes": 0, "syscalls/request": 0.25, "batch p50": 4,
             "batch p99": 9, "cpu": 43, "latency us p50": 100, "latency us p99": 200, "latency us p99.9": 300,
         })
+
+
+    def test_costs_per_write_leave_out_the_outer_lines(self):
+        def line(puts, flushes, writes):
+            return {"puts/s": puts, "flushes/s": flushes, "writes/s": writes, "log KB/s": puts, "records/write": 25}
+
+        costs = writing.per_write([line(1, 9, 9), line(0, 0, 0), line(100, 5, 4), line(300, 15, 12), line(7, 7, 7)])
+        self.assertEqual(costs, {
+            "flushes_per_write": 0.05, "log_writes_per_write": 0.04, "log_bytes_per_write": 1000,
+            "records_per_commit": 25,
+        })
+
+    def test_disk_counters_are_subtracted_one_by_one(self):
+        self.assertEqual(
+            machine.DiskCounters(5, 50, 7, 70, 3) - machine.DiskCounters(1, 10, 2, 20, 1),
+            machine.DiskCounters(4, 40, 5, 50, 2))
+
+
+class Page(unittest.TestCase):
+    def test_a_section_goes_into_its_place_and_nothing_else_changes(self):
+        text = "a\n<!-- measured: x-y -->\nold\n<!-- end of x-y -->\nb\n<!-- measured: z -->\n<!-- end of z -->\n"
+        expected = text.replace("\nold\n", "\n\nnew\n\n")
+        self.assertEqual(report.placed(text, {"x-y": "new"}), expected)
+        self.assertEqual(report.placed(expected, {"x-y": "new"}), expected)
 
 
 class Figures(unittest.TestCase):

@@ -2,18 +2,33 @@
 its figures and the samples that they come from; its docstring is its description."""
 
 from .batch_size import batching
+from .commits import commits
 from .connections import limits
+from .durable import durable
 from .generation import generate
 from .heap import allocations
 from .latency import halfload, qd1
+from .mixed_loads import read_while_write
 from .processors import cpu, threads
 from .reads import misses
+from .restarts import restart
 from .startup import start
+from .sync_modes import sync_modes
 from .throughput import iops
+from .write_latency import write_latency
 
-EXPERIMENTS = {
-    function.__name__: function
-    for function in (
-        iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate,
-    )
+READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
+WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart)
+
+
+def _name(function):
+    return function.__name__.replace("_", "-")
+
+
+EXPERIMENTS = {_name(function): function for function in (*READS, *WRITES)}
+GROUPS = {
+    "all": list(EXPERIMENTS), "reads": [_name(function) for function in READS],
+    "writes": [_name(function) for function in WRITES],
 }
+# How long runs are that have no goal in seconds: writes make stores grow.
+SECONDS = {name: 2 if name in GROUPS["writes"] else 20 for name in EXPERIMENTS}

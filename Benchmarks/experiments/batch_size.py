@@ -1,14 +1,11 @@
 """How batches grow with the load: the reason for having no timers."""
 
 import statistics
-import subprocess
-from pathlib import Path
 
-from .. import programs
+from .. import plot, programs
 from ..results import Figure
 
 CLIENTS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-PLOT = programs.PACKAGE / "docs/batching.svg"
 
 
 def batching(settings):
@@ -44,19 +41,12 @@ def batching(settings):
             f"requests per poll, {clients} client{'s' if clients > 1 else ''}", [sample["requests_per_poll"] for sample in of_clients],
             note=f"{point['requests_per_second']:,.0f} GET/s, {point['calls_per_request']:.2f} system calls per GET, "
             f"p50 {point['p50']:,.0f} us, p99 {point['p99']:,.0f} us"))
-    plot(points, settings)
+    rows = [[point[name] for name in ("clients", "requests_per_poll", "calls_per_request", "p50")] for point in points]
+    plot.draw("batching.svg", rows, SCRIPT, settings)
     return figures, samples
 
 
-# Colours that stand out from white and from black alike; no background.
-SCRIPT = """
-set terminal svg size 760,420 dynamic font "sans-serif,14"
-set output "{output}"
-grey = "#808890"
-set border 3 lc rgb grey
-set tics nomirror textcolor rgb grey
-set grid lc rgb grey lw 0.3
-set key left top textcolor rgb grey
+SCRIPT = f"""
 set logscale xy 2
 set xlabel "clients, one request in flight each" textcolor rgb grey
 set ylabel "requests, system calls" textcolor rgb grey
@@ -64,22 +54,7 @@ set y2label "p50 latency, us" textcolor rgb grey
 set y2tics textcolor rgb grey
 set logscale y2 2
 set xrange [1:256]
-$points << END
-{points}
-END
-plot $points using 1:2 title "requests per poll" with linespoints lw 2 pt 7 ps 0.6 lc rgb "#2f80ed", \\
-     $points using 1:3 title "system calls per request" with linespoints lw 2 pt 7 ps 0.6 lc rgb "#e07b39", \\
-     $points using 1:4 axes x1y2 title "p50 latency (right)" with linespoints lw 2 pt 7 ps 0.6 lc rgb "#27a567"
+plot {plot.curve(2, "requests per poll", plot.BLUE)}, \\
+     {plot.curve(3, "system calls per request", plot.ORANGE)}, \\
+     {plot.curve(4, "p50 latency (right)", plot.GREEN, "x1y2")}
 """
-
-
-def plot(points, settings):
-    """Draws docs/batching.svg; a quick run draws beside it, not over it."""
-    output = PLOT if not settings.quick else Path(settings.directory) / PLOT.name
-    output.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{p['clients']} {p['requests_per_poll']} {p['calls_per_request']} {p['p50']}" for p in points
-    ]
-    script = SCRIPT.format(output=output, points="\n".join(lines))
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    print(f"drew {output}", flush=True)

@@ -1,0 +1,106 @@
+"""redis-server beside ours: its configuration, and its load generator."""
+
+import csv
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from .programs import MeasurementError
+
+SERVER, CLIENT, BENCHMARK = "redis-server", "redis-cli", "redis-benchmark"
+KEYS = 1_000_000
+
+
+class RedisServer:
+    """A redis-server with every SET on stable storage before its reply. It never
+    rewrites its log meanwhile: that would only slow it down."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.port = free_port()
+        self.command = [
+            SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory),
+            "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0",
+        ]
+
+    def __enter__(self):
+        log = open(self.directory / "log", "w")
+        self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        log.close()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._ask("ping") == "PONG":
+                return self
+            time.sleep(0.05)
+        self.process.kill()
+        self.process.wait()
+        raise MeasurementError(f"redis-server did not start:\n{(self.directory / 'log').read_text()}")
+
+    def __exit__(self, *_):
+        # Its data is thrown away: no reason to wait for a clean stop.
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def _ask(self, *words):
+        done = subprocess.run([CLIENT, "-p", str(self.port), *words], capture_output=True, text=True, timeout=30)
+        return done.stdout.strip()
+
+    def information(self, section):
+        """What INFO says, by name."""
+        return dict(re.findall(r"^(\w+):([^\r\n]*)", self._ask("info", section), re.MULTILINE))
+
+    def log_bytes(self):
+        """The length of its append-only file."""
+        return int(self.information("persistence")["aof_current_size"])
+
+    def check_writes(self, log_bytes_before, count, value_bytes):
+        """Insists on `count` more values in the append-only file, without a failure."""
+        information = self.information("persistence")
+        grown = int(information["aof_current_size"]) - log_bytes_before
+        if information["aof_last_write_status"] != "ok" or grown < count * value_bytes:
+            raise MeasurementError(f"redis wrote {grown} bytes for {count} values, status {information}")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def version():
+    """Of redis-server, as it says it."""
+    try:
+        text = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return "redis-" + re.search(r"v=(\S+)", text)[1]
+
+
+def benchmark_command(server, clients, value_bytes, hot_key):
+    """Without -r it writes one key."""
+    spread = [] if hot_key else ["-r", str(KEYS)]
+    return [
+        BENCHMARK, "-h", "127.0.0.1", "-p", str(server.port), "-t", "set", "-d", str(value_bytes), "-c", str(clients),
+        *spread, "--csv",
+    ]
+
+
+def benchmark(server, clients, value_bytes, count, hot_key=False):
+    """`count` SETs. Returns SET/s, and p50 and p99 in microseconds."""
+    before = server.log_bytes()
+    words = benchmark_command(server, clients, value_bytes, hot_key) + ["-n", str(count)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0 or "rror" in done.stdout + done.stderr:
+        raise MeasurementError(f"redis-benchmark failed: {' '.join(words)}\n{done.stdout}{done.stderr}")
+    server.check_writes(before, count, value_bytes)
+    lines = done.stdout[done.stdout.index('"test"'):].splitlines()
+    row = next(csv.DictReader(lines))
+    return {
+        "requests": count, "requests_per_second": float(row["rps"]),
+        "p50": 1000 * float(row["p50_latency_ms"]), "p99": 1000 * float(row["p99_latency_ms"]),
+    }
