@@ -26,7 +26,7 @@ build: bootstrap ## Build mk_data, run and bench for release: .build/release
 	$(BUILD_RELEASE)
 	scripts/check-release
 
-bench: build ## Measure everything beside fio: about 90 minutes; see Benchmarks/README.md
+bench: build ## Measure everything beside fio and redis: about 100 minutes; see Benchmarks/README.md
 	scripts/bootstrap bench
 	python3 -m Benchmarks $(ARGS)
 

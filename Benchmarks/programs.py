@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -17,6 +18,11 @@ MK_DATA, RUN, BENCH = (PACKAGE / ".build/release" / name for name in ("mk_data",
 
 class MeasurementError(Exception):
     """A run whose figures must not be used."""
+
+
+def command_line(words):
+    """As one would type it, with the programs' names for their paths."""
+    return shlex.join([Path(words[0]).name, *words[1:]])
 
 
 # --- The server

@@ -12,9 +12,12 @@ KEYS = 1_000_000
 def insert(server, clients, seconds, hot_key=False, **options):
     """A `bench insert` that runs, of the same million keys each time: the first runs
     write them anew, later ones over what is there."""
+    return programs.BenchRun(server, insert_words(hot_key), clients=clients, seconds=seconds, **options)
+
+
+def insert_words(hot_key=False):
     words = ["insert", "--new-keys", KEYS, "--value-bytes", VALUE_BYTES, "--modified"]
-    words += ["--hot-key"] if hot_key else []
-    return programs.BenchRun(server, words, clients=clients, seconds=seconds, **options)
+    return words + (["--hot-key"] if hot_key else [])
 
 
 def overwrite(server, store, clients, seconds, **options):

@@ -31,11 +31,7 @@ def durable(settings):
             stack.enter_context(stores.empty(settings.directory, "durable")), stats_interval=0.25))
         redis_directory = stack.enter_context(stores.empty(settings.directory, "redis")).path
         theirs = stack.enter_context(redis.RedisServer(redis_directory))
-        samples["configurations"] = [
-            " ".join(ours.command), " ".join(insert_run(ours, KINDS[1], 0.1, settings).command),
-            " ".join(theirs.command) + f"  # {redis.version()}",
-            " ".join(redis.benchmark_command(theirs, 50, writing.VALUE_BYTES, False)),
-        ]
+        samples["configurations"] = configurations(ours, theirs)
         print("\n".join(samples["configurations"]), flush=True)
         for kind in KINDS:
             runs = measure(kind, ours, theirs, settings)
@@ -47,16 +43,24 @@ def durable(settings):
     return figures, samples
 
 
-def insert_run(ours, kind, seconds, settings, verify=False):
+def configurations(ours, theirs):
+    """Both servers and both loads as commands, for 50 clients."""
+    load = ["bench", *(str(word) for word in writing.insert_words()), "--clients", "50"]
+    return [
+        programs.command_line(words) for words in (
+            ours.command, load, theirs.command, redis.benchmark_command(theirs, 50, writing.VALUE_BYTES, False))
+    ] + [redis.version()]
+
+
+def insert_run(ours, kind, seconds, verify=False):
     """No warm-up: costs are counted over all of the run, as with redis-benchmark."""
-    run = writing.insert(ours, kind.clients, seconds, hot_key=kind.hot_key, warmup=0, verify=verify)
-    return run
+    return writing.insert(ours, kind.clients, seconds, hot_key=kind.hot_key, warmup=0, verify=verify).result()
 
 
 def measure(kind, ours, theirs, settings):
     """Pairs of runs of the same length, after one of each that does not count: ours
     reads back every byte, redis's shows how many SETs fill the time."""
-    verified = insert_run(ours, kind, min(settings.seconds, 1), settings, verify=True).result()
+    verified = insert_run(ours, kind, min(settings.seconds, 1), verify=True)
     print(f"{kind.name}: read back {verified['readBack']['keys']:,} keys", flush=True)
     trial = redis.benchmark(theirs, kind.clients, writing.VALUE_BYTES, 100 * kind.clients, kind.hot_key)
     count = max(200, int(trial["requests_per_second"] * settings.seconds))
@@ -72,7 +76,7 @@ def measure(kind, ours, theirs, settings):
 def our_side(ours, kind, settings):
     first_line = ours.log_line_count()
     costs = writing.Costs(ours.pid, settings.directory)
-    result = insert_run(ours, kind, settings.seconds, settings).result()
+    result = insert_run(ours, kind, settings.seconds)
     latency = result["latencyMicroseconds"]
     return {
         "rate": result["requestsPerSecond"], "p50": latency["p50"], "p99": latency["p99"],
