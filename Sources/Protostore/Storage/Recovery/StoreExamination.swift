@@ -95,7 +95,19 @@ package struct StoreExamination: Sendable {
         return logs.map { $0.sorted { segments[$0].use < segments[$1].use } }
     }
 
+    /// A segment that was opened, and of which nothing else survived, stays in its log
+    /// where a later one holds something: freed, it would be missing there.
+    private mutating func keepNamed() {
+        var named = Set(segments.filter(\.isOfLog).compactMap(\.previousUse))
+        // From the newest use to the oldest: each may name one before.
+        for segment in segments.filter(\.isAbandoned).sorted(by: { $0.use > $1.use }) where named.contains(segment.use) {
+            segments[segment.number].state = .unsealed
+            if let previous = segment.previousUse { named.insert(previous) }
+        }
+    }
+
     private mutating func makeChains() {
+        keepNamed()
         let isClosed = superblock.state == .closed
         logs = segmentsByLog().enumerated().map { log, numbers in
             let known = log < superblock.logEnds.count ? superblock.logEnds[log] : .none

@@ -105,7 +105,7 @@ package struct StoreOpening: Sendable {
 }
 
 extension RecoveredSegment {
-    fileprivate var isAbandoned: Bool {
+    var isAbandoned: Bool {
         if case .abandoned = state { return true }
         return false
     }

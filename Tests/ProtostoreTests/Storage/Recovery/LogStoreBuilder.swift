@@ -23,11 +23,15 @@ final class LogStoreBuilder {
     }
 
     /// A segment of a log with the commits of `numbers`, of two records each.
-    func add(segment: Int, log: UInt32 = 0, use: UInt64, numbers: ClosedRange<UInt64>?, isSealed: Bool = false) {
+    func add(
+        segment: Int, log: UInt32 = 0, use: UInt64, previousUse: UInt64 = 0, numbers: ClosedRange<UInt64>?,
+        isSealed: Bool = false
+    ) {
         let before = segments.values.filter { $0.header.log == log }.max { $0.header.use < $1.header.use }
         let first = numbers?.lowerBound ?? 1
         var builder = LogSegmentBuilder(
-            Self.layout, segment: segment, use: use, log: log, number: first, sequence: first * 10)
+            Self.layout, segment: segment, use: use, log: log, number: first, sequence: first * 10,
+            previousUse: previousUse)
         for number in numbers.map(Array.init) ?? [] {
             builder.append(
                 Self.records(log, number),

@@ -142,6 +142,19 @@ import Testing
         #expect(try builder.examine().segments[5].use == SegmentTable.unknownUse)
     }
 
+    /// Freed, it would be missing: the segment behind it names its use.
+    @Test func anEmptySegmentStaysWhereALaterOneHoldsSomething() throws {
+        let builder = LogStoreBuilder()
+        builder.add(segment: 0, use: 1 << 32 | 1, numbers: 1...3)
+        builder.add(segment: 1, use: 1 << 32 | 2, previousUse: 1 << 32 | 1, numbers: nil)
+        builder.add(segment: 2, use: 1 << 32 | 3, previousUse: 1 << 32 | 2, numbers: 4...4)
+        builder.write()
+        builder.tear(commit: 4)
+        #expect(try builder.open().logs[0].last == builder.end(3))
+        let again = try builder.examine()
+        #expect(again.notes == [] && again.segments[1].footer?.lastCommit == builder.end(3))
+    }
+
     @Test(arguments: [0, 1])
     func aDamagedSuperblockIsHealed(copy: Int) throws {
         let builder = store { $0.flip(DatafileLayout.superblockOffsets[copy] + 60) }
