@@ -13,6 +13,7 @@ final class SimulatedShard {
         number = shard.number
         health = shard.store.health
         pool = shard.store.pool
+        flushedNumber = shard.log.flushedNumber
         self.disk = disk
         self.shard = shard
     }
@@ -20,7 +21,9 @@ final class SimulatedShard {
     var logEnd: CommitReference { shard.logEnd }
     var acceptsWrites: Bool { health.acceptsWrites }
     var isIdle: Bool { shard.isIdle && lent.isEmpty }
-    var flushedNumber: UInt64 { shard.log.flushedNumber }
+    /// The last commit that is known to be on stable storage. A flush that succeeds
+    /// after another one has failed says nothing.
+    private(set) var flushedNumber: UInt64
     var keyCount: Int { shard.keyCount }
     var bufferBytesInUse: Int { shard.bufferBytesInUse }
     var recordBytesMax: Int { shard.recordBytesMax }
@@ -54,6 +57,7 @@ final class SimulatedShard {
             try frontEnd.complete(reply, of: self, acceptedWrites: acceptedWrites)
         }
         while shard.nextIncident() != nil {}
+        if health.acceptsWrites { flushedNumber = shard.log.flushedNumber }
     }
 
     private func releaseBuffers(isCalm: Bool, using random: inout SplitMix64) {
