@@ -150,4 +150,29 @@ import Testing
         #expect(store.ask(.get, Self.key) == Reply(status: .missing))
         #expect(store.shard.keyCount == 0)
     }
+
+    /// The slot that had to be verified is another key's, and goes before its turn comes.
+    @Test func aPutWhoseOnlyCandidateHasGoneIsCarriedOutOnce() throws {
+        // Their hashes agree in all bits that the index knows.
+        let keys = [UInt64](arrayLiteral: 9_686_588, 16_544_135).map { number in
+            withUnsafeBytes(of: (number.littleEndian, UInt64(0))) { [UInt8]($0) }
+        }
+        let store = try WritableShard(seed: 11)
+        #expect(store.ask(.put, keys[0], [1])?.status == .done)
+        store.media.faults.delayTicksMax = 5
+        store.send(.put, Self.key, [1])
+        store.step()
+        // Deletes the other key and fills its commit, so that the put has to wait for the next one.
+        store.send(.delete, keys[0])
+        store.step()
+        store.send(.put, [9], [UInt8](repeating: 1, count: 60_000))
+        let puts = store.shard.counters.puts
+        let put = store.send(.put, keys[1], [UInt8](repeating: 2, count: 8_000))
+        let second = store.send(.put, keys[1], [3])
+        store.runUntilIdle()
+        #expect(store.replies[put] == Reply(status: .done) && store.replies[second] == Reply(status: .done))
+        #expect(store.shard.counters.puts == puts + 4)
+        #expect(store.ask(.get, keys[1]) == Reply(status: .found, value: [3]))
+        #expect(store.ask(.get, keys[0]) == Reply(status: .missing))
+    }
 }

@@ -34,6 +34,8 @@ struct PendingKeys: ~Copyable {
         var isHeld = false
         /// It stands in the queue of keys that wait for room.
         var isStalled = false
+        /// What waits is being carried out.
+        var isRunning = false
         /// An unreadable record may be newer than that of `slot`.
         var isDoubtful = false
         /// While `base` is present.

@@ -53,21 +53,30 @@ extension Shard where Memory: ~Copyable {
     }
 
     /// Carries out what waits at a key as far as it can go on; forgets the key when
-    /// nothing is left.
+    /// nothing is left. Does nothing where it is at it: to ask for the base can bring
+    /// the answer at once.
     mutating func run(_ number: UInt32) {
+        guard !pending[number].isRunning else { return }
+        pending[number].isRunning = true
+        carryOutWaiters(number)
+        pending[number].isRunning = false
+        if pending[number].isIdle { forget(number) }
+    }
+
+    private mutating func carryOutWaiters(_ number: UInt32) {
         while !pending[number].isHeld, let request = pending.firstWaiter(of: number) {
             switch execute(request, number) {
             case .finished:
                 pending.removeFirstWaiter(of: number)
             case .needsBase(let isWhole):
-                return resolve(number, isWhole: isWhole)
+                resolve(number, isWhole: isWhole)
+                if pending[number].isResolving { return }
             case .stalled:
                 guard !pending[number].isStalled else { return }
                 pending[number].isStalled = true
                 return stalledKeys.append(number)
             }
         }
-        if pending[number].isIdle { forget(number) }
     }
 
     private mutating func forget(_ number: UInt32) {
