@@ -4,23 +4,101 @@ import Protostore
 /// The crash simulator's command line.
 @main
 struct Simulate: ParsableCommand {
-    @Option var firstSeed: UInt64 = 1
-    @Option var seeds: UInt64 = 1000
-    @Option var failures = 1
-    @Flag var verbose = false
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Crash simulated stores, recover them, and compare every key with what it may be.",
+        discussion: """
+            Each seed is a history of one small store: several lives of its process over a simulated disk, with \
+            faults, crashes, kills and stops, and a comparison after each. The same seed always does the same.
+            """)
+
+    @Option(help: "What is done to the stores: \(Simulation.Lane.allCases.map(\.rawValue).joined(separator: " or ")).")
+    var lane = Simulation.Lane.crash
+    @Option(help: "How many histories to run.")
+    var seeds: UInt64 = 1000
+    @Option(help: "The seed of the first one.")
+    var firstSeed: UInt64 = 1
+    @Option(help: "Run this one only.")
+    var seed: UInt64?
+    @Option(help: "Begin no history after so many seconds.")
+    var seconds: Double?
+    @Option(help: "How many threads.")
+    var threads = Thread.processorCount
+    @Flag(help: "Print what happens; with --seed.")
+    var verbose = false
+    @Option(help: "Plant this bug.")
+    var bug: PlantedBug?
+    @Flag(help: "List the bugs that can be planted.")
+    var listBugs = false
+    @Flag(help: "Plant each bug, and print how many seeds it takes to catch it.")
+    var surveyBugs = false
+
+    mutating func validate() throws {
+        guard threads >= 1 else { throw ValidationError("--threads is at least 1") }
+        if bug != nil || surveyBugs, !PlantedBug.canBePlanted {
+            throw ValidationError("bugs can be planted in a build with -Xswiftc -DPLANTED_BUGS only")
+        }
+        guard !verbose || seed != nil else { throw ValidationError("--verbose needs --seed") }
+    }
 
     mutating func run() throws {
+        if listBugs { return print(PlantedBug.allCases.map(\.rawValue).joined(separator: "\n")) }
+        PlantedBug.plant(bug)
+        if surveyBugs { return try survey() }
+        if let seed { return try replay(seed) }
+        let result = try fleet().blockingRun(threadCount: threads)
+        print(summary(result))
+        guard let failure = result.failure else { return }
+        print("seed \(failure.seed): \(failure.reason)\nreplay: \(command(failure.seed))")
+        throw ExitCode.failure
+    }
+
+    private func fleet(seconds: Double? = nil) -> SimulationFleet {
+        let end = firstSeed.addingReportingOverflow(seeds)
+        return SimulationFleet(
+            lane, seeds: firstSeed..<(end.overflow ? .max : end.partialValue),
+            seconds: seconds ?? self.seconds ?? .infinity)
+    }
+
+    private func summary(_ result: SimulationFleet.Result) -> String {
+        let figures = result.figures
+        return "\(figures.histories) histories, \(figures.crashStates) states compared, "
+            + "\(figures.interruptedOpenings) openings cut short, \(figures.operations) operations "
+            + "in \(Int(result.seconds.rounded())) s"
+    }
+
+    private func command(_ seed: UInt64) -> String {
+        "simulate" + (lane == .crash ? "" : " --lane \(lane.rawValue)") + (bug.map { " --bug \($0.rawValue)" } ?? "")
+            + " --seed \(seed) --verbose"
+    }
+
+    private func replay(_ seed: UInt64) throws {
         var simulation = try Simulation()
-        var count = 0
-        for seed in firstSeed..<(firstSeed + seeds) {
-            do {
-                try simulation.run(seed: seed, story: verbose ? { print($0) } : nil)
-            } catch {
-                print("seed \(seed): \(error)")
-                count += 1
-                if count >= failures { throw ExitCode.failure }
-            }
+        do {
+            try simulation.run(lane, seed: seed, story: verbose ? { print($0) } : nil)
+            print("seed \(seed): nothing is wrong")
+        } catch {
+            print("seed \(seed): \(error)\nreplay: \(command(seed))")
+            throw ExitCode.failure
         }
-        print(simulation.figures)
+    }
+
+    /// - Throws: `ExitCode.failure` where a bug was not caught.
+    private mutating func survey() throws {
+        var missed = 0
+        for bug in PlantedBug.allCases {
+            PlantedBug.plant(bug)
+            let result = try fleet(seconds: seconds ?? 60).blockingRun(threadCount: threads)
+            guard let failure = result.failure else {
+                missed += 1
+                print("\(bug.rawValue): NOT CAUGHT, \(summary(result))")
+                continue
+            }
+            print("\(bug.rawValue): seed \(failure.seed), after \(result.figures.crashStates) states: \(failure.reason.prefix(150))")
+        }
+        if missed > 0 { throw ExitCode.failure }
     }
 }
+
+extension Simulation.Lane: ExpressibleByArgument {}
+extension PlantedBug: ExpressibleByArgument {}

@@ -18,6 +18,14 @@ package struct Simulation {
         }
     }
 
+    /// What is done to the store of each history.
+    package enum Lane: String, CaseIterable, Sendable {
+        /// Crashes, kills, stops and faults.
+        case crash
+        /// Damage to what is stored.
+        case rot
+    }
+
     private let keys = SimulatedKeys()
     private let indexPages: IndexPages
     package private(set) var figures = Figures()
@@ -29,9 +37,12 @@ package struct Simulation {
     /// Runs the history of a seed.
     /// - Parameter story: gets a line for each thing that happens.
     /// - Throws: ``Violation``, or an error that no opening may give.
-    package mutating func run(seed: UInt64, story: ((String) -> Void)? = nil) throws {
+    package mutating func run(_ lane: Lane = .crash, seed: UInt64, story: ((String) -> Void)? = nil) throws {
         let history = try SimulatedHistory(seed: seed, keys, indexPages, story: story)
         defer { figures.add(history.figures) }
-        try history.run()
+        switch lane {
+        case .crash: try history.run()
+        case .rot: try history.runRot()
+        }
     }
 }

@@ -160,13 +160,13 @@ import Testing
         let store = try WritableShard(seed: 11)
         #expect(store.ask(.put, keys[0], [1])?.status == .done)
         store.media.faults.delayTicksMax = 5
+        let puts = store.shard.counters.puts
         store.send(.put, Self.key, [1])
         store.step()
         // Deletes the other key and fills its commit, so that the put has to wait for the next one.
         store.send(.delete, keys[0])
         store.step()
         store.send(.put, [9], [UInt8](repeating: 1, count: 60_000))
-        let puts = store.shard.counters.puts
         let put = store.send(.put, keys[1], [UInt8](repeating: 2, count: 8_000))
         let second = store.send(.put, keys[1], [3])
         store.runUntilIdle()

@@ -34,6 +34,7 @@ package struct SegmentSpace: Sendable {
     /// - Parameter byteCount: whole blocks.
     /// - Returns: its offset in the segment, or nil where it does not fit.
     package mutating func placeCommit(byteCount: Int, recordCount: Int) -> Int? {
+        if PlantedBug.isPlanted(.reuseAcknowledgedBlock), entryCount > 0 { recordsEnd -= DatafileLayout.blockBytes }
         let end = recordsEnd + byteCount
         guard end <= summaryOffset(entryCount: entryCount + recordCount) else { return nil }
         defer {

@@ -95,7 +95,8 @@ package struct LogChain: Equatable, Sendable {
     }
 
     private static func required(_ segments: [Segment], _ known: CommitReference) -> UInt64 {
-        segments.reduce(known.number) { highest, segment in
+        if PlantedBug.isPlanted(.cutOffBehindRot) { return 0 }
+        return segments.reduce(known.number) { highest, segment in
             let flushed = (segment.commits ?? []).reduce(0) { max($0, $1.flushedNumber) }
             return max(highest, flushed, segment.sealed?.number ?? 0)
         }
@@ -149,7 +150,8 @@ package struct LogChain: Equatable, Sendable {
         let isLinked = isNext && (end.checksum == 0 || commit.previousChecksum == end.checksum)
         // The first that is not required follows the last that is, be it lost.
         let isNextOfLost = end.number < required && number == required + 1
-        if number > required, !commit.isWhole || !(isLinked || isNextOfLost) { return false }
+        let isWhole = commit.isWhole || PlantedBug.isPlanted(.believeTornCommit)
+        if number > required, !isWhole || !(isLinked || isNextOfLost) { return false }
         if !isNext {
             missing.append(end.number + 1...number - 1)
         } else if !isLinked, end.number > 0 {

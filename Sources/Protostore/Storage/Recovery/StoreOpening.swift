@@ -39,7 +39,7 @@ package struct StoreOpening: Sendable {
     package init<File: BlockFile & ~Copyable>(
         _ examination: StoreExamination, _ datafile: borrowing File, _ options: Options
     ) throws(SystemError) {
-        try datafile.synchronize()
+        if !PlantedBug.isPlanted(.believeUnflushed) { try datafile.synchronize() }
         Failpoint.reached(.afterOpeningFlush)
         let layout = examination.superblock.layout
         let table = try SegmentTable(layout: layout)
@@ -58,7 +58,7 @@ package struct StoreOpening: Sendable {
         let logEnds = examination.logEnds(count: options.shardCount)
         let superblock = SuperblockWriter(examination.copies)
         try superblock.write(to: datafile) { superblock in
-            superblock.openCounter += 1
+            superblock.openCounter += PlantedBug.isPlanted(.keepOpenCounter) ? 0 : 1
             superblock.state = .open
             superblock.logEnds = logEnds
         }
@@ -134,7 +134,7 @@ extension StoreExamination {
 
     fileprivate func start(ofLog number: Int) -> LogStart {
         var start = LogStart(log: UInt32(number))
-        start.sequence = sequenceFloor
+        start.sequence = PlantedBug.isPlanted(.restartSequence) ? 0 : sequenceFloor
         guard number < logs.count else { return start }
         start.last = logs[number].chain.end
         start.previousUse = logs[number].segments.last.map { segments[$0].use } ?? 0

@@ -58,7 +58,9 @@ struct PendingKeys: ~Copyable {
         var lastWaiter = PendingKeys.none
 
         /// The index has slots besides `slot` that may be the key's.
-        var hasUnreadableSlots: Bool { unreadableSequence > 0 }
+        var hasUnreadableSlots: Bool {
+            unreadableSequence > 0 && !PlantedBug.isPlanted(.deleteLeavesUnreadable)
+        }
 
         var isIdle: Bool {
             firstWaiter == PendingKeys.none && !isResolving && !isHeld && !isStalled && lastRecord == (-1, -1)

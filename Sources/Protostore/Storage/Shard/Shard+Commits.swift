@@ -28,7 +28,8 @@ extension Shard where Memory: ~Copyable {
     }
 
     mutating func endCommitIfDone() {
-        guard store.health.acceptsWrites else { return failWrites() }
+        guard store.health.acceptsWrites || PlantedBug.isPlanted(.acknowledgeAfterFailure) && flight.state == .written
+        else { return failWrites() }
         if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0 { endCommit() }
     }
 
@@ -53,6 +54,7 @@ extension Shard where Memory: ~Copyable {
         log.didSeal(header, buffers[filling])
         flight = CommitFlight(
             buffer: filling, header: header, segmentOffset: log.currentOffset, bytes: bytes)
+        if PlantedBug.isPlanted(.setSlotBeforeWrite) { setKnownSlots() }
         filling = 1 - filling
         counters.commits &+= 1
         counters.logBytes &+= UInt64(bytes.count)
@@ -64,7 +66,7 @@ extension Shard where Memory: ~Copyable {
 
     private mutating func queueCommit<Device: BlockDevice & ~Copyable>(on device: inout Device) {
         let bytes = flight.bytes[flight.doneBytes...]
-        let isDurable = options.sync == .always
+        let isDurable = options.sync == .always && !PlantedBug.isPlanted(.acknowledgeBeforeFlush)
         device.queueWrite(
             offset: flight.offset + flight.doneBytes, from: UnsafeRawBufferPointer(rebasing: bytes).baseAddress!,
             byteCount: bytes.count, isDurable: isDurable, token: LogToken.commit.rawValue)
@@ -139,6 +141,13 @@ extension Shard where Memory: ~Copyable {
         noteApplied()
         Failpoint.reached(.afterApplied)
         leaveBuffer(number)
+    }
+
+    private mutating func setKnownSlots() {
+        for position in 0..<buffers[filling].count {
+            let key = buffers[filling][position].key
+            if key != PendingKeys.none, pending[key].base != .unknown { setSlot(position, in: filling) }
+        }
     }
 
     private mutating func count(_ header: Record.Header) {

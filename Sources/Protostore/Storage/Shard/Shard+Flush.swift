@@ -43,6 +43,10 @@ extension Shard where Memory: ~Copyable {
 
     mutating func completeFlush(_ result: Int) {
         flush.isAtDevice = false
+        if result < 0, PlantedBug.isPlanted(.retryFailedFlush) {
+            flush.isDirty = true
+            return
+        }
         guard result >= 0 else {
             store.health.fail(CInt(clamping: -result))
             return report(.writeFailed(CInt(clamping: -result)), at: log.currentOffset)

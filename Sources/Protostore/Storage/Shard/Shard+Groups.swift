@@ -140,6 +140,10 @@ extension Shard where Memory: ~Copyable {
     mutating func noteApplied() {
         guard store.health.acceptsWrites else { return }
         let last = flight.state == .none ? log.last.number : flight.header.number - 1
+        if PlantedBug.isPlanted(.claimCommitInFlight) {
+            return index.storage.setApplied(log: Int(log.number), to: log.last.number)
+        }
+        if PlantedBug.isPlanted(.forgetUnsettledGroups) { unsettled.removeAll() }
         let applied = unsettled.min().map { min($0 - 1, last) } ?? last
         index.storage.setApplied(log: Int(log.number), to: applied)
     }

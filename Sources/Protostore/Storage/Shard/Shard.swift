@@ -150,7 +150,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         }
         for _ in 0..<count {
             guard let request = arrivals.popFirst() else { return }
-            if request.operation == .get, pending.isEmpty || pending.find(request) == nil {
+            let isUnwritten = pending.isEmpty || pending.find(request) == nil || PlantedBug.isPlanted(.getMissesPending)
+            if request.operation == .get, isUnwritten {
                 lookUp(request)
             } else {
                 route(request)
