@@ -9,6 +9,7 @@ let package = Package(
         .executable(name: "run", targets: ["run"]),
         .executable(name: "bench", targets: ["bench"]),
         .executable(name: "simulate", targets: ["simulate"]),
+        .executable(name: "table", targets: ["table"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -48,6 +49,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "simulate",
+            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .executableTarget(
+            name: "table",
             dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
         .testTarget(

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "SharedMemory.h"
+
 extern const int linux_O_DIRECT, linux_O_CLOEXEC, linux_O_NOFOLLOW;
 extern const int linux_FALLOC_FL_KEEP_SIZE, linux_FALLOC_FL_PUNCH_HOLE;
 extern const uint32_t linux_RWF_DSYNC;

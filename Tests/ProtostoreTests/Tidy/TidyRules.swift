@@ -11,7 +11,7 @@ enum TidyRules {
     /// The folders of `Sources/Protostore`, lowest first: each may name what those
     /// of an earlier entry declare, and what it declares itself.
     static let layers = [
-        ["System"], ["AIO", "Index", "Shared", "Metrics"], ["Storage"], ["Commands"], ["Protocols"], ["Network"],
+        ["System"], ["AIO", "Index", "Shared", "SharedTable", "Metrics"], ["Storage"], ["Commands"], ["Protocols"], ["Network"],
         ["Server"],
     ]
 

@@ -1,0 +1,164 @@
+extension SharedTable {
+    /// Copies a value.
+    /// - Parameter target: gets the value's first bytes, as many as it holds. Where the value is
+    ///   longer than that, or absent, its content is not defined.
+    /// - Returns: how many bytes the value has, or nil if the key is not there.
+    /// - Throws: `.damaged`.
+    /// - Complexity: O(bytes); no allocation, no lock but under a storm of writes to the stripe.
+    @inline(__always)
+    public func get(
+        key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int? {
+        let count = try read(key: key, into: target)
+        return count >= 0 ? count : nil
+    }
+
+    /// Whether a key is there.
+    public func contains(key: UnsafeRawBufferPointer) throws(SharedTableError) -> Bool {
+        try read(key: key, into: UnsafeMutableRawBufferPointer(start: nil, count: 0)) >= 0
+    }
+
+    /// Copies a value into a new array.
+    public func get(key: UnsafeRawBufferPointer) throws(SharedTableError) -> [UInt8]? {
+        try growing { (target) throws(SharedTableError) in try read(key: key, into: target) }
+    }
+
+    /// Calls `body` with larger and larger room until a value fits.
+    func growing(
+        _ body: (UnsafeMutableRawBufferPointer) throws(SharedTableError) -> Int
+    ) throws(SharedTableError) -> [UInt8]? {
+        var capacity = 64
+        while true {
+            var count = 0
+            var failure: SharedTableError?
+            let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, used in
+                let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<capacity])
+                do throws(SharedTableError) { count = try body(target) } catch { failure = error }
+                used = failure == nil ? max(0, min(count, capacity)) : 0
+            }
+            if let failure { throw failure }
+            if count < 0 { return nil }
+            if count <= capacity { return bytes }
+            capacity = count
+        }
+    }
+
+    // MARK: Without a lock
+
+    private static var attemptsMax: Int { 64 }
+    /// Longer values are copied under the lock: their copy would hardly ever see no change.
+    private static var unlockedBytesMax: Int { 64 << 10 }
+
+    private enum Attempt {
+        /// Bytes of the value, or -1 where the key is not there.
+        static let missing = -1
+        /// The stripe changed meanwhile.
+        static let changed = -2
+        /// This is for the lock: damage, a large value, or a hash that two records share.
+        static let undecided = -3
+    }
+
+    /// - Returns: bytes of the value, or -1.
+    @inline(__always)
+    private func read(
+        key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int {
+        try noticeFork()
+        let hash = hash(key)
+        let needle = TableNeedle(key: key, hash: hash)
+        let stripe = TableStripe(memory, index: TableHash.stripe(hash))
+        let count = try reading { () throws(SharedTableError) in
+            let count = attempt(stripe, key, needle, hash, target)
+            return count >= Attempt.missing ? count : attemptAgain(stripe, key, needle, hash, target, count)
+        }
+        if let count { return count }
+        return try readLocked(stripe, key, needle, hash, target)
+    }
+
+    @inline(never)
+    private func attemptAgain(
+        _ stripe: TableStripe, _ key: UnsafeRawBufferPointer, _ needle: TableNeedle, _ hash: UInt64,
+        _ target: UnsafeMutableRawBufferPointer, _ first: Int
+    ) -> Int? {
+        var count = first
+        for _ in 0..<Self.attemptsMax where count == Attempt.changed {
+            MemoryOrder.pause()
+            count = attempt(stripe, key, needle, hash, target)
+        }
+        return count >= Attempt.missing ? count : nil
+    }
+
+    /// One look at the stripe without its lock. No location is followed before the version says
+    /// that it was there when it was read.
+    @inline(__always)
+    private func attempt(
+        _ stripe: TableStripe, _ key: UnsafeRawBufferPointer, _ needle: TableNeedle, _ hash: UInt64,
+        _ target: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let version = stripe.version
+        guard version & 1 == 0, let region = stripe.region(of: hash, unchangedSince: version) else {
+            return Attempt.changed
+        }
+        guard let offset = region.page(of: hash, in: memory) else {
+            guard stripe.isUnchanged(since: version) else { return Attempt.changed }
+            return region.pages == 0 ? Attempt.missing : Attempt.undecided
+        }
+        let page = TablePage(memory, at: offset)
+        let match = page.match(needle, hash)
+        if match.small != 0 {
+            let cell = page.cell(at: match.small)
+            guard stripe.isUnchanged(since: version) else { return Attempt.changed }
+            return cell.isPossible ? cell.copyValue(into: target) : Attempt.undecided
+        }
+        let record = match.record == 0 ? 0 : page.cell(at: match.record).recordOffset
+        guard stripe.isUnchanged(since: version) else { return Attempt.changed }
+        guard record != 0 else { return Attempt.missing }
+        return attempt(record: record, stripe, version, key, target)
+    }
+
+    @inline(__always)
+    private func attempt(
+        record offset: Int, _ stripe: TableStripe, _ version: UInt64, _ key: UnsafeRawBufferPointer,
+        _ target: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let record = TableRecord(at: offset, in: memory)
+        guard stripe.isUnchanged(since: version) else { return Attempt.changed }
+        guard let record, record.byteCount <= Self.unlockedBytesMax, record.hasKey(key, memory) else {
+            return Attempt.undecided
+        }
+        let copied = min(record.valueCount, target.count)
+        if copied > 0 {
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: record.value(memory)[..<copied]))
+        }
+        return stripe.isUnchanged(since: version) ? record.valueCount : Attempt.changed
+    }
+
+    // MARK: With the lock
+
+    @inline(never)
+    private func readLocked(
+        _ stripe: TableStripe, _ key: UnsafeRawBufferPointer, _ needle: TableNeedle, _ hash: UInt64,
+        _ target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int {
+        try locked(stripe) { () throws(SharedTableError) in
+            guard let offset = stripe.lockedRegion(of: hash).page(of: hash, in: memory),
+                let place = stripe.find(key, needle, hash, TablePage(memory, at: offset))
+            else { return Attempt.missing }
+            return try stripe.copyValue(at: place, into: target)
+        }
+    }
+}
+
+extension TableStripe {
+    /// Copies the value of a cell, as much as fits. The lock is held.
+    /// - Returns: how many bytes it has.
+    func copyValue(
+        at place: Int, into target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int {
+        try withValue(at: place) { value in
+            let copied = min(value.count, target.count)
+            if copied > 0 { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: value[..<copied])) }
+            return value.count
+        }
+    }
+}

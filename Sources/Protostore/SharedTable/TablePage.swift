@@ -1,0 +1,164 @@
+/// A page of cells: 64 lines of 4. Each key has two lines in its page and is in one of
+/// them (bucketized cuckoo hashing: Pagh and Rodler 2001, Dietzfelbinger and Weidling
+/// 2005), so a lookup touches one or two cache lines of one page. A page fills to 90 %
+/// and more before two steps of moving others make no room.
+struct TablePage {
+    static let lineCells = 4
+    static let cellCount = SharedTableLayout.pageBytes / TableCell.byteCount
+
+    let memory: TableMemory
+    /// Where the page is in the file.
+    let offset: Int
+
+    @inline(__always)
+    init(_ memory: TableMemory, at offset: Int) {
+        self.memory = memory
+        self.offset = offset
+    }
+
+    @inline(__always)
+    func cell(at place: Int) -> TableCell {
+        TableCell(low: memory.load(place), high: memory.load(place + 8))
+    }
+
+    /// The offset in the file of a line's first cell.
+    @inline(__always)
+    private func place(line: Int) -> Int { offset + line * SharedTableLayout.lineBytes }
+
+    // MARK: Looking
+
+    /// The cells that may hold a key: one that does, and those whose record has to be asked.
+    struct Match {
+        /// Place of the cell of a small pair, or 0.
+        var small = 0
+        /// Places of cells of records, or 0. Two records of 54 equal bits are one in
+        /// 10^16 pairs; a third one would be missed by none, as the caller goes on with the page.
+        var record = 0
+    }
+
+    /// Looks at both lines.
+    @inline(__always)
+    func match(_ needle: TableNeedle, _ hash: UInt64) -> Match {
+        let (first, second) = TableHash.lines(hash)
+        let match = match(needle, line: first)
+        return match.small | match.record != 0 ? match : self.match(needle, line: second)
+    }
+
+    /// The four cells are compared without a branch: which of them it is cannot be predicted,
+    /// and a wrong guess would keep the processor from starting the next lookup meanwhile.
+    @inline(__always)
+    private func match(_ needle: TableNeedle, line: Int) -> Match {
+        let place = place(line: line)
+        var small = 0
+        var record = 0
+        for index in 0..<Self.lineCells {
+            let candidate = cell(at: place + index * TableCell.byteCount)
+            small |= needle.matchesSmall(candidate) ? 1 << index : 0
+            record |= needle.matchesRecord(candidate) ? 1 << index : 0
+        }
+        if small != 0 { return Match(small: place + small.trailingZeroBitCount * TableCell.byteCount) }
+        if record != 0 { return Match(record: place + record.trailingZeroBitCount * TableCell.byteCount) }
+        return Match()
+    }
+
+    /// Every cell of both lines whose record may be that of the key: for the rare case that the
+    /// first one was another key's.
+    func recordPlaces(_ needle: TableNeedle, _ hash: UInt64) -> [Int] {
+        let (first, second) = TableHash.lines(hash)
+        return [first, second].flatMap { line in
+            (0..<Self.lineCells).map { place(line: line) + $0 * TableCell.byteCount }
+        }.filter { needle.matchesRecord(cell(at: $0)) }
+    }
+
+    // MARK: Making room
+
+    /// Where a new pair goes, and which cells move before that, last one first.
+    struct Room {
+        var target: Int
+        /// Up to two moves: from, to.
+        var firstMove: (from: Int, to: Int)?
+        var secondMove: (from: Int, to: Int)?
+    }
+
+    /// Finds a cell for a pair of this hash; nil where the page is too full.
+    @inline(__always)
+    func room(for hash: UInt64) -> Room? {
+        let (first, second) = TableHash.lines(hash)
+        if let place = emptyCell(inLine: first) ?? emptyCell(inLine: second) { return Room(target: place) }
+        return roomByMoving(first, second)
+    }
+
+    @inline(__always)
+    private func emptyCell(inLine line: Int) -> Int? {
+        let place = place(line: line)
+        for index in 0..<Self.lineCells where memory.load(place + index * TableCell.byteCount) & 0xFF == 0 {
+            return place + index * TableCell.byteCount
+        }
+        return nil
+    }
+
+    private func roomByMoving(_ first: Int, _ second: Int) -> Room? {
+        for line in [first, second] {
+            for index in 0..<Self.lineCells {
+                let place = place(line: line) + index * TableCell.byteCount
+                guard let free = emptyCell(inLine: otherLine(of: place, in: line)) else { continue }
+                return Room(target: place, secondMove: (place, free))
+            }
+        }
+        for line in [first, second] {
+            for index in 0..<Self.lineCells {
+                let place = place(line: line) + index * TableCell.byteCount
+                if let room = roomByMovingTwo(place, otherLine(of: place, in: line)) { return room }
+            }
+        }
+        return nil
+    }
+
+    /// Room at `place`, whose pair goes to `line` over one that goes to its other line.
+    private func roomByMovingTwo(_ place: Int, _ line: Int) -> Room? {
+        for index in 0..<Self.lineCells {
+            let next = self.place(line: line) + index * TableCell.byteCount
+            guard next != place, let free = emptyCell(inLine: otherLine(of: next, in: line)) else { continue }
+            return Room(target: place, firstMove: (next, free), secondMove: (place, next))
+        }
+        return nil
+    }
+
+    private func otherLine(of place: Int, in line: Int) -> Int {
+        let (first, second) = TableHash.lines(cell(at: place).hash(seed: memory.hashSeed))
+        return line == first ? second : first
+    }
+
+    // MARK: Filling memory that nobody sees yet
+
+    /// Puts a cell into a page under construction, if possible into the same line as before.
+    /// - Returns: false where the page is too full.
+    func fill(_ cell: TableCell, hash: UInt64, preferredLine: Int) -> Bool {
+        if let place = emptyCell(inLine: preferredLine) {
+            write(cell, at: place)
+            return true
+        }
+        guard let room = room(for: hash) else { return false }
+        for move in [room.firstMove, room.secondMove] {
+            if let move { write(self.cell(at: move.from), at: move.to) }
+        }
+        write(cell, at: room.target)
+        return true
+    }
+
+    @inline(__always)
+    private func write(_ cell: TableCell, at place: Int) {
+        memory.atomic(place).pointee.store(cell.low, ordering: .relaxed)
+        memory.atomic(place + 8).pointee.store(cell.high, ordering: .relaxed)
+    }
+
+    /// Calls `body` for each pair's cell with its place and line.
+    @inline(__always)
+    func forEachCell(_ body: (TableCell, _ place: Int, _ line: Int) -> Void) {
+        for index in 0..<Self.cellCount {
+            let place = offset + index * TableCell.byteCount
+            let cell = cell(at: place)
+            if !cell.isEmpty { body(cell, place, index / Self.lineCells) }
+        }
+    }
+}

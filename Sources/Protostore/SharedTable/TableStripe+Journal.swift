@@ -1,0 +1,184 @@
+import Synchronization
+
+/// How a change is all or nothing under a kill between any two stores.
+///
+/// ```
+/// stores, in order                                  killed after them: recover() does
+/// -----------------------------------------------   ---------------------------------------------
+/// claim (a window is taken, marked as claimed)      gives it back
+/// version odd                                       makes it even
+/// journal = open                                    nothing was changed
+///   for each word: entry (where, old value);
+///   journal = entries + 1; the word                 puts the old values back, last one first
+/// journal = finishing      <- the change is done    goes on with the next lines
+/// version even
+/// claimed windows become owned                      again: those that are still marked
+/// released windows become free                      again: those that are still this stripe's
+/// both lists empty; journal = idle
+/// ```
+///
+/// A change that claims and releases nothing goes from open to idle by one store. What is
+/// written to memory that nothing points to yet (records, new regions) needs no entry.
+extension TableStripe {
+    enum Phase {
+        static let idle: UInt64 = 0, open: UInt64 = 1, finishing: UInt64 = 2
+    }
+
+    // MARK: A change
+
+    /// Starts a change; the lock is held. Whatever can fail has been done before.
+    @inline(__always)
+    func begin() {
+        memory.store(load(Field.version) &+ 1, offset + Field.version)
+        // The odd version is seen before any word that changes.
+        atomicMemoryFence(ordering: .releasing)
+        memory.store(Phase.open, offset + Field.journal)
+        MemoryOrder.compilerBarrier()
+    }
+
+    /// Stores a word of the change. At most ``SharedTableLayout/Stripe/entriesMax`` in one.
+    @inline(__always)
+    func set(_ value: UInt64, at target: Int) {
+        let journal = load(Field.journal)
+        let count = Int(journal >> 8)
+        precondition(count < Field.entriesMax, "a change of too many words")
+        let entry = offset + Field.entries + 16 * count
+        memory.store(UInt64(target), entry)
+        memory.store(memory.load(target), entry + 8)
+        // A kill takes effect between two instructions, so the order of the
+        // program is all that recovery needs.
+        MemoryOrder.compilerBarrier()
+        memory.store(journal &+ 1 << 8, offset + Field.journal)
+        MemoryOrder.compilerBarrier()
+        memory.store(value, target)
+        MemoryOrder.compilerBarrier()
+    }
+
+    @inline(__always)
+    func set(_ cell: TableCell, at target: Int) {
+        set(cell.high, at: target + 8)
+        set(cell.low, at: target)
+    }
+
+    /// Adds to a field of the stripe.
+    @inline(__always)
+    func add(_ amount: Int, to field: Int) {
+        set(load(field) &+ UInt64(bitPattern: Int64(amount)), at: offset + field)
+    }
+
+    /// Ends the change. From here on it survives a kill.
+    @inline(__always)
+    func commit(_ file: SharedTableFile) {
+        let hasLists = load(Field.claims) | load(Field.releases) != 0
+        memory.store(hasLists ? Phase.finishing : Phase.idle, offset + Field.journal)
+        MemoryOrder.compilerBarrier()
+        endVersion()
+        if hasLists { finish(file) }
+    }
+
+    @inline(__always)
+    private func endVersion() {
+        #if DEBUG
+            TableFailpoints.willStore()
+        #endif
+        memory.atomic(offset + Field.version).pointee.store(load(Field.version) &+ 1, ordering: .releasing)
+        MemoryOrder.compilerBarrier()
+    }
+
+    // MARK: Windows that the change takes and gives up
+
+    /// Notes windows that are about to be taken, before they are. Lists fill from the front.
+    func noteClaim(_ windows: Range<Int>) { append(windows, to: Field.claims) }
+
+    /// Notes windows that are free once the change is done.
+    func noteRelease(_ windows: Range<Int>) { append(windows, to: Field.releases) }
+
+    private func append(_ windows: Range<Int>, to list: Int) {
+        let free = (0..<Field.listLength).first { load(list + 8 * $0) == 0 }
+        precondition(free != nil, "a change of too many windows")
+        memory.store(
+            UInt64(windows.lowerBound + 1) | UInt64(windows.count) << 32, offset + list + 8 * (free ?? 0))
+        MemoryOrder.compilerBarrier()
+    }
+
+    /// Forgets the claim that was noted last.
+    func forgetLastClaim() {
+        guard let last = (0..<Field.listLength).last(where: { load(Field.claims + 8 * $0) != 0 }) else { return }
+        MemoryOrder.compilerBarrier()
+        memory.store(0, offset + Field.claims + 8 * last)
+    }
+
+    private func noted(in list: Int) -> [Range<Int>] {
+        (0..<Field.listLength).compactMap { position in
+            let word = load(list + 8 * position)
+            let first = Int(word & 0xFFFF_FFFF) - 1
+            let count = Int(word >> 32)
+            guard first >= 0, first + count <= memory.windowCount else { return nil }
+            return first..<first + count
+        }
+    }
+
+    private func empty(_ list: Int) {
+        for position in (0..<Field.listLength).reversed() where load(list + 8 * position) != 0 {
+            memory.store(0, offset + list + 8 * position)
+        }
+        MemoryOrder.compilerBarrier()
+    }
+
+    private func finish(_ file: SharedTableFile) {
+        for windows in noted(in: Field.claims) { file.own(windows, stripe: index) }
+        for windows in noted(in: Field.releases) { file.release(windows, ownedBy: index) }
+        MemoryOrder.compilerBarrier()
+        empty(Field.claims)
+        empty(Field.releases)
+        memory.store(Phase.idle, offset + Field.journal)
+        MemoryOrder.compilerBarrier()
+    }
+
+    /// Gives back what was claimed for a change that is not going to happen.
+    func abandonClaims(_ file: SharedTableFile) {
+        for windows in noted(in: Field.claims) { file.release(claimed: windows, stripe: index) }
+        MemoryOrder.compilerBarrier()
+        empty(Field.claims)
+    }
+
+    // MARK: Recovery
+
+    /// Whether a kill left something to put right.
+    var needsRecovery: Bool {
+        load(Field.journal) != 0 || load(Field.version) & 1 != 0 || load(Field.claims) != 0
+            || load(Field.releases) != 0
+    }
+
+    /// Undoes or finishes the change of an owner that died. The lock is held, or nobody
+    /// else is attached. May itself be killed and started again.
+    func recover(_ file: SharedTableFile) {
+        guard needsRecovery else { return }
+        let journal = load(Field.journal)
+        switch journal & 0xFF {
+        case Phase.finishing:
+            if load(Field.version) & 1 != 0 { endVersion() }
+            finish(file)
+        default:
+            undo(entries: Int(journal >> 8))
+            // Released windows were only noted.
+            empty(Field.releases)
+            abandonClaims(file)
+            memory.store(Phase.idle, offset + Field.journal)
+            if load(Field.version) & 1 != 0 { endVersion() }
+        }
+        // A place to look, which the change may have moved on.
+        memory.store(0, offset + Field.collectNext)
+        memory.increment(offset + Field.recoveries)
+    }
+
+    private func undo(entries: Int) {
+        for position in (0..<min(entries, Field.entriesMax)).reversed() {
+            let entry = offset + Field.entries + 16 * position
+            let target = Int(truncatingIfNeeded: memory.load(entry))
+            guard target >= 0, target <= memory.byteCount - 8, target & 7 == 0 else { continue }
+            memory.store(memory.load(entry + 8), target)
+        }
+        MemoryOrder.compilerBarrier()
+    }
+}
