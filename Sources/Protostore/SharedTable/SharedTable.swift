@@ -141,6 +141,7 @@ public final class SharedTable {
         try noticeFork()
         let hash = hash(key)
         let stripe = TableStripe(memory, index: TableHash.stripe(hash))
+        stripe.prefetchCells(of: hash)
         try stripe.lock(file)
         let outcome: TableWriteOutcome
         do throws(SharedTableError) {

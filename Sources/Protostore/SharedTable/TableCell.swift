@@ -124,8 +124,8 @@ struct TableNeedle {
     init(key: UnsafeRawBufferPointer, hash: UInt64) {
         recordTag = TableCell.recordTag(hash)
         guard key.count <= TableCell.payloadMax else {
-            // No small pair has such a key: a word that no cell holds.
-            (low, high, lowMask, highMask) = (0xFF, 0, 0, 0)
+            // No small pair has such a key: 14 + 14 bytes, which no cell holds.
+            (low, high, lowMask, highMask) = (0x11, 0, 0xFF, 0)
             return
         }
         let (keyLow, keyHigh) = TableBytes.load15(key)

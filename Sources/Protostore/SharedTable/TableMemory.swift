@@ -37,9 +37,7 @@ struct TableMemory: @unchecked Sendable {
     /// Stores what no journal has to undo.
     @inline(__always)
     func store(_ value: UInt64, _ offset: Int) {
-        #if DEBUG
-            TableFailpoints.willStore()
-        #endif
+        tableFailpoint()
         atomic(offset).pointee.store(value, ordering: .relaxed)
     }
 
@@ -56,7 +54,7 @@ struct TableMemory: @unchecked Sendable {
 
     @inline(__always)
     func windowOffset(_ window: Int) -> Int {
-        windowsOffset + window << SharedTableLayout.windowShift
+        windowsOffset &+ window << SharedTableLayout.windowShift
     }
 
     @inline(__always)
@@ -72,12 +70,24 @@ struct TableMemory: @unchecked Sendable {
     }
 }
 
+/// Marks a moment at which a kill would leave the memory as it is.
+@inline(__always)
+func tableFailpoint() {
+    #if DEBUG
+        TableFailpoints.willStore()
+    #endif
+}
+
 #if DEBUG
     /// Moments at which a test may look at the memory as a kill would leave it.
     enum TableFailpoints {
         /// Called before each store that matters to recovery.
         // Sendable because a test sets it while no other thread uses a table.
         nonisolated(unsafe) static var storeObserver: (() -> Void)?
+
+        /// Pages at which a region splits; less than 32 makes for many regions of few pairs.
+        // Sendable because a test sets it before any thread uses a table.
+        nonisolated(unsafe) static var regionPagesMax = SharedTableLayout.windowPages
 
         @inline(never)
         static func willStore() { storeObserver?() }

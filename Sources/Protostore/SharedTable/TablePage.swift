@@ -23,42 +23,71 @@ struct TablePage {
 
     /// The offset in the file of a line's first cell.
     @inline(__always)
-    private func place(line: Int) -> Int { offset + line * SharedTableLayout.lineBytes }
+    private func place(line: Int) -> Int { offset &+ line &* SharedTableLayout.lineBytes }
 
     // MARK: Looking
 
-    /// The cells that may hold a key: one that does, and those whose record has to be asked.
+    /// The cell that may hold a key.
     struct Match {
         /// Place of the cell of a small pair, or 0.
         var small = 0
-        /// Places of cells of records, or 0. Two records of 54 equal bits are one in
-        /// 10^16 pairs; a third one would be missed by none, as the caller goes on with the page.
+        /// Place of the cell of a record whose key has to be compared, or 0.
         var record = 0
     }
 
-    /// Looks at both lines.
+    /// Looks at both lines at once, without a branch for what cannot be predicted: which
+    /// line and which cell it is. So the processor goes on to the next lookup while
+    /// this one waits for memory.
     @inline(__always)
     func match(_ needle: TableNeedle, _ hash: UInt64) -> Match {
-        let (first, second) = TableHash.lines(hash)
-        let match = match(needle, line: first)
-        return match.small | match.record != 0 ? match : self.match(needle, line: second)
+        let (first, second) = places(hash)
+        let small = cells(first, second, needle.low, needle.lowMask)
+        if small != 0 {
+            let place = place(of: small, first, second)
+            if (memory.load(place &+ 8) ^ needle.high) & needle.highMask == 0 { return Match(small: place) }
+            return matchSlowly(needle, first, second)
+        }
+        let record = cells(first, second, needle.recordTag, .max)
+        return record == 0 ? Match() : Match(record: place(of: record, first, second))
     }
 
-    /// The four cells are compared without a branch: which of them it is cannot be predicted,
-    /// and a wrong guess would keep the processor from starting the next lookup meanwhile.
+    /// The places of both lines' first cells.
     @inline(__always)
-    private func match(_ needle: TableNeedle, line: Int) -> Match {
-        let place = place(line: line)
-        var small = 0
-        var record = 0
-        for index in 0..<Self.lineCells {
-            let candidate = cell(at: place + index * TableCell.byteCount)
-            small |= needle.matchesSmall(candidate) ? 1 << index : 0
-            record |= needle.matchesRecord(candidate) ? 1 << index : 0
+    func places(_ hash: UInt64) -> (first: Int, second: Int) {
+        let (first, second) = TableHash.lines(hash)
+        return (place(line: first), place(line: second))
+    }
+
+    /// One bit for each cell of two lines whose first word is `word` under the mask.
+    @inline(__always)
+    private func cells(_ first: Int, _ second: Int, _ word: UInt64, _ mask: UInt64) -> UInt32 {
+        @inline(__always)
+        func bit(_ place: Int, _ index: UInt32) -> UInt32 {
+            ((memory.load(place) ^ word) & mask == 0 ? 1 : 0) &<< index
         }
-        if small != 0 { return Match(small: place + small.trailingZeroBitCount * TableCell.byteCount) }
-        if record != 0 { return Match(record: place + record.trailingZeroBitCount * TableCell.byteCount) }
-        return Match()
+        let low = bit(first, 0) | bit(first &+ 16, 1) | bit(first &+ 32, 2) | bit(first &+ 48, 3)
+        let high = bit(second, 4) | bit(second &+ 16, 5) | bit(second &+ 32, 6) | bit(second &+ 48, 7)
+        return low | high
+    }
+
+    @inline(__always)
+    private func place(of cells: UInt32, _ first: Int, _ second: Int) -> Int {
+        let index = cells.trailingZeroBitCount
+        return (index < 4 ? first : second) &+ (index & 3) &* TableCell.byteCount
+    }
+
+    /// For keys whose first seven bytes and length are those of another one here.
+    @inline(never)
+    private func matchSlowly(_ needle: TableNeedle, _ first: Int, _ second: Int) -> Match {
+        var match = Match()
+        for line in [first, second] {
+            for place in stride(from: line, to: line + SharedTableLayout.lineBytes, by: TableCell.byteCount) {
+                let candidate = cell(at: place)
+                if needle.matchesSmall(candidate) { return Match(small: place) }
+                if needle.matchesRecord(candidate) { match.record = place }
+            }
+        }
+        return match
     }
 
     /// Every cell of both lines whose record may be that of the key: for the rare case that the

@@ -10,14 +10,20 @@ import Synchronization
 /// A region that falls below 35 % is written again to be 70 % full; one without pairs has
 /// no pages at all.
 extension TableStripe {
-    static var pagesMax: Int { SharedTableLayout.windowPages }
+    static var pagesMax: Int {
+        #if DEBUG
+            TableFailpoints.regionPagesMax
+        #else
+            SharedTableLayout.windowPages
+        #endif
+    }
 
     /// Pages after a growth step: 1, 2, 3, 4, 5, 6, 7, 9, 11, 14, 17, 21, 26, 32.
     static func pagesAfterGrowth(_ pages: Int) -> Int {
         min(pagesMax, pages + max(1, (pages + 1) / 4 + (pages >= 25 ? 1 : 0)))
     }
 
-    private static var pagesAfterSplit: Int { 20 }
+    private static var pagesAfterSplit: Int { min(20, pagesMax) }
 
     /// Makes more room for pairs of this hash. The lock is held.
     /// - Throws: `.full`; nothing has changed then.

@@ -78,9 +78,7 @@ extension TableStripe {
 
     @inline(__always)
     private func endVersion() {
-        #if DEBUG
-            TableFailpoints.willStore()
-        #endif
+        tableFailpoint()
         memory.atomic(offset + Field.version).pointee.store(load(Field.version) &+ 1, ordering: .releasing)
         MemoryOrder.compilerBarrier()
     }

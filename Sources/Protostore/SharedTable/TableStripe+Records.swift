@@ -98,8 +98,21 @@ extension TableStripe {
         let bytes = bytes(window)
         setBytes(window, live: bytes.live - record.byteCount, used: bytes.used)
         add(-record.byteCount, to: Field.liveBytes)
-        if bytes.live <= record.byteCount, window != self.window(Field.openWindow) { freeWindow(window) }
+        guard bytes.live <= record.byteCount else { return }
+        guard window == self.window(Field.openWindow) else { return freeWindow(window) }
+        // An open window starts anew, unless it has much memory.
+        let pages = State.pages(memory.load(memory.windowStatesOffset + window * SharedTableLayout.windowStateBytes))
+        if pages > Self.emptyPagesMax {
+            set(0, at: offset + Field.openWindow)
+            freeWindow(window)
+        } else {
+            setBytes(window, live: 0, used: 0)
+            add(-bytes.used, to: Field.usedBytes)
+        }
     }
+
+    /// Pages that a stripe without records may keep for the next ones.
+    private static var emptyPagesMax: Int { 1 }
 
     /// Takes a window without live records out of the list.
     private func freeWindow(_ window: Int) {

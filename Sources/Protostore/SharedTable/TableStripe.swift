@@ -26,7 +26,7 @@ struct TableStripe {
     init(_ memory: TableMemory, index: Int) {
         self.memory = memory
         self.index = index
-        offset = SharedTableLayout.stripesOffset + index * SharedTableLayout.stripeBytes
+        offset = SharedTableLayout.stripesOffset &+ index &* SharedTableLayout.stripeBytes
     }
 
     @inline(__always)
@@ -43,7 +43,7 @@ struct TableStripe {
         let root = load(Field.root)
         guard TableDirectory.isDirectory(root) else { return TableRegion(rawValue: root) }
         let directory = TableDirectory(root)
-        let entry = memory.windowOffset(directory.window) + 8 * TableHash.directoryIndex(hash, depth: directory.depth)
+        let entry = memory.windowOffset(directory.window) &+ 8 &* TableHash.directoryIndex(hash, depth: directory.depth)
         guard memory.isInWindows(entry, 8) else { return nil }
         let region = TableRegion(rawValue: memory.load(entry))
         return isUnchanged(since: version) ? region : nil
@@ -55,8 +55,22 @@ struct TableStripe {
         let root = load(Field.root)
         guard TableDirectory.isDirectory(root) else { return TableRegion(rawValue: root) }
         let directory = TableDirectory(root)
-        let entry = memory.windowOffset(directory.window) + 8 * TableHash.directoryIndex(hash, depth: directory.depth)
+        let entry = memory.windowOffset(directory.window) &+ 8 &* TableHash.directoryIndex(hash, depth: directory.depth)
         return TableRegion(rawValue: memory.isInWindows(entry, 8) ? memory.load(entry) : 0)
+    }
+
+    /// Asks for the cells of a hash, before the lock is taken: it takes as long as a
+    /// miss of the cache. What is read may be stale, and is not followed.
+    @inline(__always)
+    func prefetchCells(of hash: UInt64) {
+        let root = load(Field.root)
+        guard !TableDirectory.isDirectory(root) else { return }
+        let offset = memory.windowOffset(TableRegion(rawValue: root).window)
+            &+ TableHash.page(hash, of: TableRegion(rawValue: root).pages) &* SharedTableLayout.pageBytes
+        guard memory.isInWindows(offset, SharedTableLayout.pageBytes) else { return }
+        let (first, second) = TablePage(memory, at: offset).places(hash)
+        prefetch(memory.base + first)
+        prefetch(memory.base + second)
     }
 
     // MARK: Version
@@ -143,7 +157,7 @@ struct TableRegion: Equatable {
     /// Where the page of a hash is, or nil for a region without pages or one that cannot be.
     @inline(__always)
     func page(of hash: UInt64, in memory: TableMemory) -> Int? {
-        let offset = memory.windowOffset(window) + TableHash.page(hash, of: pages) * SharedTableLayout.pageBytes
+        let offset = memory.windowOffset(window) &+ TableHash.page(hash, of: pages) &* SharedTableLayout.pageBytes
         guard pages > 0, memory.isInWindows(offset, SharedTableLayout.pageBytes) else { return nil }
         return offset
     }

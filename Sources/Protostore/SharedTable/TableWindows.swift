@@ -43,7 +43,8 @@ extension SharedTableFile {
     }
 
     private func exchange(_ window: Int, from old: UInt64, to new: UInt64) -> Bool {
-        memory.atomic(stateOffset(window)).pointee
+        tableFailpoint()
+        return memory.atomic(stateOffset(window)).pointee
             .compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing).exchanged
     }
 
@@ -152,6 +153,7 @@ extension SharedTableFile {
         let old = state(window)
         guard old & WindowState.ownerMask == owner else { return }
         addSpare(WindowState.pages(old))
+        tableFailpoint()
         memory.atomic(stateOffset(window)).pointee.store(old & ~WindowState.ownerMask, ordering: .releasing)
         setFreeBit(window)
     }
@@ -163,10 +165,12 @@ extension SharedTableFile {
     }
 
     func setFreeBit(_ window: Int) {
+        tableFailpoint()
         freeWord(window).pointee.bitwiseOr(1 << UInt64(window & 63), ordering: .acquiringAndReleasing)
     }
 
     func clearFreeBit(_ window: Int) {
+        tableFailpoint()
         freeWord(window).pointee.bitwiseAnd(~(1 << UInt64(window & 63)), ordering: .acquiringAndReleasing)
     }
 
@@ -209,6 +213,7 @@ extension SharedTableFile {
     }
 
     func raise(_ field: Int, to value: Int) {
+        tableFailpoint()
         _ = memory.atomic(field).pointee.max(UInt64(value), ordering: .acquiringAndReleasing)
     }
 

@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+@testable import Protostore
+
+/// A table of one test, in shared memory, removed at the end.
+final class ScratchTable {
+    let path: String
+
+    init() { path = "/dev/shm/protostore-test-\(UUID().uuidString)" }
+
+    deinit { try? SharedTableFile.delete(path) }
+
+    func open(_ options: SharedTableOptions = .init(capacityBytes: 1 << 32)) throws -> SharedTable {
+        try SharedTable(attachingOrCreating: path, options)
+    }
+}
+
+extension SharedTable {
+    /// Everything that a walk shows, each key once.
+    func contents() throws -> [[UInt8]: [UInt8]] {
+        var pairs: [[UInt8]: [UInt8]] = [:]
+        var repeated = 0
+        try forEach { key, value throws(SharedTableError) in
+            if pairs.updateValue(Array(value), forKey: Array(key)) != nil { repeated += 1 }
+            return true
+        }
+        #expect(repeated == 0)
+        return pairs
+    }
+
+    /// Expects a sound table with these pairs.
+    func expect(_ model: [[UInt8]: [UInt8]], _ comment: Comment? = nil) throws {
+        let check = try check()
+        #expect(check.faults.isEmpty, comment)
+        #expect(check.pairs == model.count, comment)
+        #expect(count == model.count, comment)
+        #expect(try contents() == model, comment)
+    }
+
+    /// Keys of 4 bytes that all belong to one stripe.
+    func keysOfOneStripe(_ count: Int, from start: UInt32 = 0) -> [[UInt8]] {
+        var keys: [[UInt8]] = []
+        var number = start
+        while keys.count < count {
+            let isOfStripe = withUnsafeBytes(of: number) { bucket(ofKey: $0) == 0 }
+            if isOfStripe { keys.append(withUnsafeBytes(of: number) { Array($0) }) }
+            number += 1
+        }
+        return keys
+    }
+}
+
+/// A random value: mostly short, some in records, few large.
+func randomValue(_ random: inout SplitMix, largeMax: Int = 200_000) -> [UInt8] {
+    let byteCount =
+        switch random.next() % 20 {
+        case 0..<9: Int(random.next() % 12)
+        case 9..<15: Int(random.next() % 64)
+        case 15..<19: Int(random.next() % 3000)
+        default: Int(random.next() % UInt64(largeMax))
+        }
+    let first = UInt8(truncatingIfNeeded: random.next())
+    return (0..<byteCount).map { first &+ UInt8(truncatingIfNeeded: $0 &* 7) }
+}
