@@ -65,10 +65,10 @@ extension SharedTable {
     }
 }
 
-private struct TableSnapshotWriter: ~Copyable {
+private struct TableSnapshotWriter {
     private typealias Format = TableSnapshotFormat
 
-    private let file: FileDescriptor
+    private let file: TableSnapshotFile
     private var offset = 0
     private var block: [UInt8] = []
     private var blockNumber: UInt64 = 0
@@ -76,9 +76,7 @@ private struct TableSnapshotWriter: ~Copyable {
     private var pairs = 0
 
     init(_ path: String) throws(SharedTableError) {
-        file = try SharedTableFile.asking { () throws(SystemError) in
-            try FileDescriptor.open(path, [.write, .create, .truncate, .noFollow])
-        }
+        file = try TableSnapshotFile(path, [.write, .create, .truncate, .noFollow])
         try write(words: [Format.magic, Format.version])
     }
 
@@ -107,7 +105,7 @@ private struct TableSnapshotWriter: ~Copyable {
         if !block.isEmpty { try writeBlock() }
         let checksum = XXH3.hash64(UnsafeRawBufferPointer(start: nil, count: 0), seed: blockNumber)
         try write(words: [0, UInt64(pairs), checksum])
-        try SharedTableFile.asking { () throws(SystemError) in try file.synchronize() }
+        try file.synchronize()
         return pairs
     }
 
@@ -116,19 +114,15 @@ private struct TableSnapshotWriter: ~Copyable {
     }
 
     private mutating func write(_ bytes: [UInt8]) throws(SharedTableError) {
-        let place = offset
-        let outcome = bytes.withUnsafeBytes { bytes -> Result<Void, SystemError> in
-            do throws(SystemError) { return .success(try file.write(bytes, at: place)) } catch { return .failure(error) }
-        }
-        try SharedTableFile.asking { () throws(SystemError) in try outcome.get() }
+        try file.write(bytes, at: offset)
         offset += bytes.count
     }
 }
 
-private struct TableSnapshotReader: ~Copyable {
+private struct TableSnapshotReader {
     private typealias Format = TableSnapshotFormat
 
-    private let file: FileDescriptor
+    private let file: TableSnapshotFile
     private let byteCount: Int
     private var offset = 0
     private var blockNumber: UInt64 = 0
@@ -152,8 +146,8 @@ private struct TableSnapshotReader: ~Copyable {
     }
 
     init(_ path: String) throws(SharedTableError) {
-        file = try SharedTableFile.asking { () throws(SystemError) in try FileDescriptor.open(path) }
-        byteCount = try SharedTableFile.asking { () throws(SystemError) in try file.byteCount() }
+        file = try TableSnapshotFile(path, [])
+        byteCount = try file.byteCount()
         guard try words(2) == [Format.magic, Format.version] else { throw .damaged("it is not a snapshot") }
     }
 
@@ -211,15 +205,46 @@ private struct TableSnapshotReader: ~Copyable {
 
     private mutating func read(_ count: Int) throws(SharedTableError) -> [UInt8] {
         guard count <= byteCount - offset else { throw .damaged("the snapshot is incomplete") }
-        var bytes = [UInt8](repeating: 0, count: count)
-        let place = offset
-        let outcome = bytes.withUnsafeMutableBytes { bytes -> Result<Int, SystemError> in
-            do throws(SystemError) { return .success(try file.read(into: bytes, at: place)) } catch { return .failure(error) }
-        }
-        guard try SharedTableFile.asking({ () throws(SystemError) in try outcome.get() }) == count else {
-            throw .damaged("the snapshot is incomplete")
-        }
+        let bytes = try file.read(count, at: offset)
+        guard bytes.count == count else { throw .damaged("the snapshot is incomplete") }
         offset += count
+        return bytes
+    }
+}
+
+/// A snapshot's file, with the table's errors.
+private final class TableSnapshotFile {
+    private let descriptor: FileDescriptor
+
+    init(_ path: String, _ options: FileDescriptor.OpenOptions) throws(SharedTableError) {
+        descriptor = try SharedTableFile.asking { () throws(SystemError) in try FileDescriptor.open(path, options) }
+    }
+
+    func byteCount() throws(SharedTableError) -> Int {
+        try SharedTableFile.asking { () throws(SystemError) in try descriptor.byteCount() }
+    }
+
+    func synchronize() throws(SharedTableError) {
+        try SharedTableFile.asking { () throws(SystemError) in try descriptor.synchronize() }
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) throws(SharedTableError) {
+        try bytes.withTableBytes { (bytes) throws(SharedTableError) in
+            try SharedTableFile.asking { () throws(SystemError) in try descriptor.write(bytes, at: offset) }
+        }
+    }
+
+    /// - Returns: as many bytes as there are, up to `count`.
+    func read(_ count: Int, at offset: Int) throws(SharedTableError) -> [UInt8] {
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, used in
+            do throws(SystemError) {
+                used = try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw .init(failure) }
         return bytes
     }
 }

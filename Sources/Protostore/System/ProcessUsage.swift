@@ -6,6 +6,8 @@ package struct ProcessUsage: Sendable {
     package var systemNanoseconds: UInt64
     /// Largest resident set so far, in bytes.
     package var residentBytesMax: Int
+    /// Pages that the kernel mapped without reading a disk.
+    package var minorPageFaults: Int
 
     package static func current() -> ProcessUsage {
         of(RUSAGE_SELF.rawValue)
@@ -25,7 +27,7 @@ package struct ProcessUsage: Sendable {
         }
         return ProcessUsage(
             userNanoseconds: nanoseconds(usage.ru_utime), systemNanoseconds: nanoseconds(usage.ru_stime),
-            residentBytesMax: peakResidentBytes() ?? usage.ru_maxrss * 1024)
+            residentBytesMax: peakResidentBytes() ?? usage.ru_maxrss * 1024, minorPageFaults: usage.ru_minflt)
     }
 
     /// VmHWM of /proc/self/status. ru_maxrss is no answer: it survives exec, so

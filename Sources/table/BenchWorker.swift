@@ -1,0 +1,133 @@
+import ArgumentParser
+import Protostore
+
+/// What all processes of a benchmark agree on.
+struct BenchLoad: ParsableArguments {
+    @Option(help: "Keys in the table.")
+    var keys = 5_000_000
+    @Option(help: "Processes that work at the same time.")
+    var processes = 1
+    @Option(help: "Bytes of a key, 4 to 1000.")
+    var keyBytes = 4
+    @Option(help: "Bytes of a value, 4 to 1000000.")
+    var valueBytes = 4
+    @Flag(help: "Take the time of each operation on the process's own clock, too: slower.")
+    var times = false
+
+    static let phases = ["PUT", "MIX", "GET"]
+    /// One operation in so many of the MIX phase removes and puts.
+    static let mixInterval = 50
+
+    func validate() throws {
+        guard keys >= 1, keys < 1 << 32 else { throw ValidationError("--keys must be 1 to 4294967295") }
+        guard processes >= 1, processes <= 256 else { throw ValidationError("--processes must be 1 to 256") }
+        guard keyBytes >= 4, keyBytes <= 1000 else { throw ValidationError("--key-bytes must be 4 to 1000") }
+        guard valueBytes >= 4, valueBytes <= 1_000_000 else { throw ValidationError("--value-bytes must be 4 to 1000000") }
+    }
+
+    var arguments: [String] {
+        [
+            "--keys", "\(keys)", "--processes", "\(processes)", "--key-bytes", "\(keyBytes)", "--value-bytes",
+            "\(valueBytes)",
+        ] + (times ? ["--times"] : [])
+    }
+}
+
+/// The hidden subcommand that one process of a benchmark runs.
+struct BenchWorker: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "bench-worker", shouldDisplay: false)
+
+    @Option var path: String
+    @Option var board: String
+    @Option var number: Int
+    @OptionGroup var load: BenchLoad
+
+    func run() throws {
+        let worker = BenchWork(
+            table: try SharedTable(attaching: path),
+            board: try Board(path: board, workers: load.processes, creates: false), number: number, load: load)
+        for phase in BenchLoad.phases.indices {
+            worker.board.set(phase, .phasesDone, of: number)
+            worker.board.waitForPhase(phase + 1)
+            try worker.run(phase)
+        }
+        worker.board.set(BenchLoad.phases.count, .phasesDone, of: number)
+    }
+}
+
+/// The operations of one process. Each phase works on the keys that another process put.
+struct BenchWork {
+    let table: SharedTable
+    let board: Board
+    let number: Int
+    let load: BenchLoad
+
+    func run(_ phase: Int) throws {
+        let share = (number + phase) % load.processes
+        let buffers = BenchBuffers(load)
+        let faultsBefore = ProcessUsage.current().minorPageFaults
+        var done = 0
+        var faults = 0
+        var longest: UInt64 = 0
+        for key in stride(from: share, to: load.keys, by: load.processes) {
+            buffers.prepare(UInt32(truncatingIfNeeded: key))
+            let start = load.times ? Thread.currentCPUNanoseconds : 0
+            switch phase {
+            case 0: if try !table.put(key: buffers.key, value: buffers.value) { faults += 1 }
+            case 1 where key % BenchLoad.mixInterval == 0:
+                if try !table.remove(key: buffers.key) { faults += 1 }
+                if try !table.put(key: buffers.key, value: buffers.value) { faults += 1 }
+            default:
+                let count = try table.get(key: buffers.key, into: buffers.target)
+                if count != buffers.value.count || !buffers.isTargetRight { faults += 1 }
+            }
+            if load.times { longest = max(longest, Thread.currentCPUNanoseconds - start) }
+            done += 1
+            if done & 255 == 0 { board.set(done, .operations, of: number) }
+        }
+        board.set(Int(longest), .longestNanoseconds, of: number)
+        board.set(ProcessUsage.current().minorPageFaults - faultsBefore, .pageFaults, of: number)
+        board.set(board.get(.faults, of: number) + faults, .faults, of: number)
+        board.set(done, .operations, of: number)
+    }
+}
+
+/// Key, expected value and room for the value of one operation. The first four bytes of the key are its
+/// number, those of the value a product of it; the rest is the same everywhere.
+struct BenchBuffers {
+    private let memory: UnsafeMutableRawBufferPointer
+    private let keyBytes: Int
+    private let valueBytes: Int
+
+    init(_ load: BenchLoad) {
+        keyBytes = load.keyBytes
+        valueBytes = load.valueBytes
+        // Freed with the process.
+        memory = .allocate(byteCount: 1024 + 2 * (load.valueBytes + 64), alignment: 64)
+        for index in memory.indices { memory[index] = UInt8(truncatingIfNeeded: index &* 31) }
+    }
+
+    private var valueStart: Int { 1024 }
+    private var targetStart: Int { 1024 + (valueBytes + 63) & ~63 }
+
+    var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[0..<keyBytes]) }
+    var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[valueStart..<valueStart + valueBytes]) }
+    var target: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: memory[targetStart..<targetStart + valueBytes])
+    }
+
+    @inline(__always)
+    func prepare(_ number: UInt32) {
+        memory.storeBytes(of: number, as: UInt32.self)
+        memory.storeBytes(of: number &* 2_654_435_761 ^ 0x5A5A_5A5A, toByteOffset: valueStart, as: UInt32.self)
+    }
+
+    @inline(__always)
+    var isTargetRight: Bool {
+        guard valueBytes > 4 else {
+            return memory.load(fromByteOffset: valueStart, as: UInt32.self)
+                == memory.load(fromByteOffset: targetStart, as: UInt32.self)
+        }
+        return ByteOrder.areEqual(value.baseAddress!, target.baseAddress!, valueBytes)
+    }
+}

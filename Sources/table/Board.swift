@@ -1,0 +1,49 @@
+import Protostore
+import Synchronization
+
+/// What a parent and its workers tell each other: words in a file that all of them map.
+///
+/// ```
+/// line 0        word 0 the phase that the workers are in
+/// line 1 + i    worker i: word 0 operations done, 1 phases done, 2 faults, 3 longest operation in ns,
+///               4 page faults
+/// ```
+/// A line is 128 bytes: workers do not slow each other down.
+final class Board {
+    enum Field: Int { case operations, phasesDone, faults, longestNanoseconds, pageFaults }
+
+    let path: String
+    private let mapping: MemoryMapping
+    private static let lineBytes = 128
+
+    /// - Parameter creates: makes the file, for so many workers.
+    init(path: String, workers: Int, creates: Bool) throws(SystemError) {
+        self.path = path
+        let file = try FileDescriptor.open(path, creates ? [.write, .create, .exclusive] : [.write, .noFollow])
+        let byteCount = (1 + workers) * Self.lineBytes
+        if creates { try file.allocate(offset: 0, byteCount: byteCount) }
+        mapping = try MemoryMapping(shared: file, byteCount: byteCount, writable: true)
+    }
+
+    private func word(_ line: Int, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        (mapping.base + line * Self.lineBytes + 8 * index).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    var phase: Int {
+        get { Int(truncatingIfNeeded: word(0, 0).pointee.load(ordering: .acquiring)) }
+        set { word(0, 0).pointee.store(UInt64(newValue), ordering: .releasing) }
+    }
+
+    func get(_ field: Field, of worker: Int) -> Int {
+        Int(truncatingIfNeeded: word(1 + worker, field.rawValue).pointee.load(ordering: .acquiring))
+    }
+
+    func set(_ value: Int, _ field: Field, of worker: Int) {
+        word(1 + worker, field.rawValue).pointee.store(UInt64(truncatingIfNeeded: value), ordering: .releasing)
+    }
+
+    /// Waits until the parent starts a phase.
+    func waitForPhase(_ wanted: Int) {
+        while phase < wanted { Clock.blockingSleep(nanoseconds: 200_000) }
+    }
+}
