@@ -90,7 +90,11 @@ struct Torture {
         workers = []
     }
 
+    /// Steps that a process may do before it is killed: the parent has to follow them all.
+    private static let stepsMax = 5000
+
     private mutating func start(_ worker: Int) throws {
+        board.set(known[worker] + Self.stepsMax, .operationsMax, of: worker)
         let arguments = ["torture-worker", "--path", path, "--board", board.path, "--number", "\(worker)"]
         workers[worker] = try ChildProcess(thisProgramWith: arguments + load.arguments)
     }

@@ -90,6 +90,10 @@ struct TortureWorker: ParsableCommand {
         let board = try Board(path: board, workers: load.processes, creates: false)
         var index = board.get(.operations, of: number)
         while board.phase == 1 {
+            guard index < board.get(.operationsMax, of: number) else {
+                Clock.blockingSleep(nanoseconds: 500_000)
+                continue
+            }
             let step = TortureStep(index, worker: number, load)
             switch step.action {
             case .put(let value): try table.put(step.key, value)

@@ -94,32 +94,33 @@ struct TableStripe {
     /// - Throws: `.reentered` where this thread holds it already.
     @inline(__always)
     func lock(_ file: SharedTableFile) throws(SharedTableError) {
-        if mutex.tryLock() == .acquired { return }
-        try blockingLock(file)
+        let acquisition = mutex.tryLock()
+        if acquisition != .acquired { try blockingLock(acquisition, file) }
     }
 
+    /// - Parameter first: what the first attempt gave, which may be the lock of an owner that died.
     @inline(never)
-    private func blockingLock(_ file: SharedTableFile) throws(SharedTableError) {
-        for _ in 0..<Self.spinsMax {
+    private func blockingLock(_ first: RobustMutex.Acquisition, _ file: SharedTableFile) throws(SharedTableError) {
+        var acquisition = first
+        for _ in 0..<Self.spinsMax where acquisition == .busy {
             MemoryOrder.pause()
-            if try finishLock(mutex.tryLock(), file) { return }
+            acquisition = mutex.tryLock()
         }
-        _ = try finishLock(mutex.blockingLock(), file)
+        if acquisition == .busy { acquisition = mutex.blockingLock() }
+        try finishLock(acquisition, file)
     }
 
     private func finishLock(
         _ acquisition: RobustMutex.Acquisition, _ file: SharedTableFile
-    ) throws(SharedTableError) -> Bool {
+    ) throws(SharedTableError) {
         switch acquisition {
-        case .busy: return false
+        case .acquired, .busy: break
         case .failed(let code): throw .lock(code: code)
-        case .acquired: break
         case .ownerDied:
             recover(file)
             mutex.markConsistent()
         }
         memory.increment(offset + Field.contention)
-        return true
     }
 
     @inline(__always)
