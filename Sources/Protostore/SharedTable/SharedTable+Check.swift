@@ -23,7 +23,7 @@ extension SharedTable {
             result.faults += check.faults.prefix(max(0, 100 - result.faults.count))
             windows.formUnion(check.windows)
         }
-        for window in 0..<Int(truncatingIfNeeded: memory.load(SharedTableLayout.Superblock.windowsUsed))
+        for window in 0..<Int(truncatingIfNeeded: memory.load(SharedTableLayout.Header.windowsUsed))
         where !windows.contains(window) {
             // Its owner may have taken it since: then it shows now.
             let owner = Int(file.state(window) & SharedTableFile.WindowState.ownerMask) - 1

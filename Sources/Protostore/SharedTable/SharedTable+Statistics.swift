@@ -54,12 +54,12 @@ extension SharedTable {
         sum.reads = Int(truncatingIfNeeded: readers.reads)
         sum.handles = readers.handles
         func word(_ field: Int) -> Int { Int(truncatingIfNeeded: memory.load(field)) }
-        let fixed = SharedTableLayout.freeBitsOffset + word(SharedTableLayout.Superblock.freeBitBytesReady)
+        let fixed = SharedTableLayout.freeBitsOffset + word(SharedTableLayout.Header.freeBitBytesReady)
         sum.bytesAllocated =
-            fixed + word(SharedTableLayout.Superblock.windowStateBytesReady)
-            + word(SharedTableLayout.Superblock.bytesAllocated)
-        sum.bytesSpare = word(SharedTableLayout.Superblock.sparePages) * SharedTableLayout.pageBytes
-        sum.bytesGivenBack = word(SharedTableLayout.Superblock.pagesGivenBack) * SharedTableLayout.pageBytes
+            fixed + word(SharedTableLayout.Header.windowStateBytesReady)
+            + word(SharedTableLayout.Header.bytesAllocated)
+        sum.bytesSpare = word(SharedTableLayout.Header.sparePages) * SharedTableLayout.pageBytes
+        sum.bytesGivenBack = word(SharedTableLayout.Header.pagesGivenBack) * SharedTableLayout.pageBytes
         return sum
     }
 

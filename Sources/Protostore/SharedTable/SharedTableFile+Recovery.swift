@@ -1,6 +1,6 @@
 /// What the first process does that attaches, while nobody else can.
 extension SharedTableFile {
-    private typealias Field = SharedTableLayout.Superblock
+    private typealias Field = SharedTableLayout.Header
 
     /// Puts right whatever earlier processes left, checks the structure and counts the books.
     /// - Throws: `.notCleanlyClosed`, `.damaged`, `.full`.

@@ -129,10 +129,10 @@ public final class SharedTableFile: @unchecked Sendable {
             guard Clock.monotonicNanoseconds() < deadline else { throw .busy(path: path) }
             Clock.blockingSleep(nanoseconds: 1_000_000)
         }
-        guard memory.load(Layout.Superblock.namespace) == ProcessIdentity.currentNamespace() else {
+        guard memory.load(Layout.Header.namespace) == ProcessIdentity.currentNamespace() else {
             throw .otherNamespace(path: path)
         }
-        memory.store(0, Layout.Superblock.cleanlyClosed)
+        memory.store(0, Layout.Header.cleanlyClosed)
     }
 
     private func isAlone(_ descriptor: borrowing FileDescriptor) throws(SharedTableError) -> Bool {
@@ -170,7 +170,7 @@ public final class SharedTableFile: @unchecked Sendable {
             return (try? descriptor.tryLockExclusively()) == true
         }
         guard isAlone, (try? descriptor.synchronize()) != nil else { return }
-        memory.store(1, Layout.Superblock.cleanlyClosed)
+        memory.store(1, Layout.Header.cleanlyClosed)
         _ = try? descriptor.synchronize()
     }
 

@@ -81,7 +81,7 @@ enum SharedTableLayout {
     }
 
     /// Offsets of words in the superblock.
-    enum Superblock {
+    enum Header {
         static let magic = 0, version = 8, requiredFeatures = 16, optionalFeatures = 24
         static let fileBytes = 32, windowCount = 40, hashSeed = 48, geometry = 56
         static let bytesMax = 64, creationMilliseconds = 72, checksum = 80

@@ -46,7 +46,7 @@ struct TableReaderSlot {
                 let slot = TableReaderSlot(file.memory, index: index)
                 if clearsDead { slot.clearIfDead() }
                 guard slot.take(process) else { continue }
-                file.raise(SharedTableLayout.Superblock.readerSlotsUsed, to: index + 1)
+                file.raise(SharedTableLayout.Header.readerSlotsUsed, to: index + 1)
                 return slot
             }
         }
@@ -109,7 +109,7 @@ struct TableReaderSlot {
     }
 
     private static func slots(_ memory: TableMemory) -> [TableReaderSlot] {
-        let used = Int(truncatingIfNeeded: memory.load(SharedTableLayout.Superblock.readerSlotsUsed))
+        let used = Int(truncatingIfNeeded: memory.load(SharedTableLayout.Header.readerSlotsUsed))
         return (0..<min(used, SharedTableLayout.readerSlotCount)).map { TableReaderSlot(memory, index: $0) }
     }
 
@@ -143,15 +143,15 @@ extension SharedTableFile {
     /// of all. No lock is held. At most 4 MiB a call; where somebody else is at it, nothing.
     @inline(__always)
     func giveBackSparePages() {
-        let spare = Int(truncatingIfNeeded: memory.load(Layout.Superblock.sparePages))
+        let spare = Int(truncatingIfNeeded: memory.load(Layout.Header.sparePages))
         if spare > Self.sparePagesMin { giveBack(spare) }
     }
 
     @inline(never)
     private func giveBack(_ spare: Int) {
-        let allocated = Int(truncatingIfNeeded: memory.load(Layout.Superblock.bytesAllocated)) / Layout.pageBytes
+        let allocated = Int(truncatingIfNeeded: memory.load(Layout.Header.bytesAllocated)) / Layout.pageBytes
         guard spare > allocated / 16 else { return }
-        let mutex = RobustMutex(at: memory.base + Layout.Superblock.trimMutex)
+        let mutex = RobustMutex(at: memory.base + Layout.Header.trimMutex)
         switch mutex.tryLock() {
         case .acquired: break
         case .ownerDied:
@@ -168,7 +168,7 @@ extension SharedTableFile {
     private func takeSpareWindows() -> [Int] {
         var windows: [Int] = []
         // From the end: the front fills first.
-        var window = Int(truncatingIfNeeded: memory.load(Layout.Superblock.windowsUsed)) - 1
+        var window = Int(truncatingIfNeeded: memory.load(Layout.Header.windowsUsed)) - 1
         while window >= 0, windows.count < Self.windowsPerStepMax {
             if memory.load(Layout.freeBitsOffset + window / 64 * 8) == 0 {
                 window = window / 64 * 64 - 1
@@ -201,8 +201,8 @@ extension SharedTableFile {
             return restore(window)
         }
         unreserve(pages * Layout.pageBytes)
-        memory.atomic(Layout.Superblock.sparePages).pointee.wrappingSubtract(UInt64(pages), ordering: .relaxed)
-        memory.increment(Layout.Superblock.pagesGivenBack, by: UInt64(pages))
+        memory.atomic(Layout.Header.sparePages).pointee.wrappingSubtract(UInt64(pages), ordering: .relaxed)
+        memory.increment(Layout.Header.pagesGivenBack, by: UInt64(pages))
         restore(window)
     }
 
@@ -214,7 +214,7 @@ extension SharedTableFile {
 
     /// What a process that died while giving back had taken is free again.
     private func restoreWindowsBeingGivenBack() {
-        for window in 0..<Int(truncatingIfNeeded: memory.load(Layout.Superblock.windowsUsed))
+        for window in 0..<Int(truncatingIfNeeded: memory.load(Layout.Header.windowsUsed))
         where state(window) & WindowState.ownerMask == WindowState.givenBack {
             restore(window)
         }

@@ -17,7 +17,7 @@ public struct SharedTableOptions: Sendable {
 
 /// The constant part of a table's first page; see ``SharedTableLayout``.
 struct TableSuperblock: Equatable {
-    private typealias Field = SharedTableLayout.Superblock
+    private typealias Field = SharedTableLayout.Header
 
     let windowCount: Int
     let fileBytes: Int

@@ -57,20 +57,20 @@ extension SharedTableFile {
         let count = max(1, (byteCount + Layout.windowBytes - 1) >> Layout.windowShift)
         while true {
             let found = findFree(count)
-            let first = found ?? Int(truncatingIfNeeded: memory.load(Layout.Superblock.windowsUsed))
+            let first = found ?? Int(truncatingIfNeeded: memory.load(Layout.Header.windowsUsed))
             guard first + count <= memory.windowCount else { throw .full(limit: .capacity) }
             let windows = first..<first + count
             try allocateBooks(windowCount: windows.upperBound)
             stripe.noteClaim(windows)
             let taken = windows.prefix { take($0, for: stripe.index) }
             if taken.count == count {
-                raise(Layout.Superblock.windowsUsed, to: windows.upperBound)
+                raise(Layout.Header.windowsUsed, to: windows.upperBound)
                 try allocate(windows, byteCount: byteCount, for: stripe)
                 return windows
             }
             release(claimed: first..<first + taken.count, stripe: stripe.index)
             stripe.forgetLastClaim()
-            if found == nil { raise(Layout.Superblock.windowsUsed, to: first + taken.count + 1) }
+            if found == nil { raise(Layout.Header.windowsUsed, to: first + taken.count + 1) }
         }
     }
 
@@ -143,7 +143,7 @@ extension SharedTableFile {
     /// Frees what was claimed for a change that does not happen.
     func release(claimed windows: Range<Int>, stripe: Int) {
         // Killed before the states were allocated: then none of these was taken.
-        let known = Int(truncatingIfNeeded: memory.load(Layout.Superblock.windowStateBytesReady)) / Layout.windowStateBytes
+        let known = Int(truncatingIfNeeded: memory.load(Layout.Header.windowStateBytesReady)) / Layout.windowStateBytes
         for window in windows where window < known {
             release(window, owner: WindowState.owner(stripe) | WindowState.claimed)
         }
@@ -176,7 +176,7 @@ extension SharedTableFile {
 
     /// The first of `count` consecutive windows that seem free. O(windows / 64).
     func findFree(_ count: Int) -> Int? {
-        let used = Int(truncatingIfNeeded: memory.load(Layout.Superblock.windowsUsed))
+        let used = Int(truncatingIfNeeded: memory.load(Layout.Header.windowsUsed))
         var run = 0
         for word in 0..<(used + 63) / 64 {
             let bits = memory.load(Layout.freeBitsOffset + 8 * word)
@@ -198,10 +198,10 @@ extension SharedTableFile {
     /// Makes sure that states and free bits of the first windows can be touched.
     private func allocateBooks(windowCount: Int) throws(SharedTableError) {
         try allocateBook(
-            Layout.Superblock.windowStateBytesReady, at: memory.windowStatesOffset,
+            Layout.Header.windowStateBytesReady, at: memory.windowStatesOffset,
             byteCount: windowCount * Layout.windowStateBytes)
         try allocateBook(
-            Layout.Superblock.freeBitBytesReady, at: Layout.freeBitsOffset, byteCount: (windowCount + 63) / 64 * 8)
+            Layout.Header.freeBitBytesReady, at: Layout.freeBitsOffset, byteCount: (windowCount + 63) / 64 * 8)
     }
 
     private func allocateBook(_ ready: Int, at offset: Int, byteCount: Int) throws(SharedTableError) {
@@ -218,15 +218,15 @@ extension SharedTableFile {
     }
 
     private func addSpare(_ pages: Int) {
-        memory.atomic(Layout.Superblock.sparePages).pointee
+        memory.atomic(Layout.Header.sparePages).pointee
             .wrappingAdd(UInt64(bitPattern: Int64(pages)), ordering: .relaxed)
     }
 
     // MARK: Bytes
 
     private func reserve(_ byteCount: Int) throws(SharedTableError) {
-        let limit = memory.load(Layout.Superblock.bytesMax)
-        let allocated = memory.atomic(Layout.Superblock.bytesAllocated).pointee
+        let limit = memory.load(Layout.Header.bytesMax)
+        let allocated = memory.atomic(Layout.Header.bytesAllocated).pointee
             .wrappingAdd(UInt64(byteCount), ordering: .relaxed).newValue
         guard limit == 0 || allocated <= limit else {
             unreserve(byteCount)
@@ -235,7 +235,7 @@ extension SharedTableFile {
     }
 
     func unreserve(_ byteCount: Int) {
-        memory.atomic(Layout.Superblock.bytesAllocated).pointee
+        memory.atomic(Layout.Header.bytesAllocated).pointee
             .wrappingSubtract(UInt64(byteCount), ordering: .relaxed)
     }
 

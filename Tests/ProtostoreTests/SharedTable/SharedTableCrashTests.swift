@@ -150,7 +150,7 @@ private struct TablePicture {
     init(_ file: SharedTableFile) {
         let memory = file.memory
         fileBytes = memory.byteCount
-        typealias Field = SharedTableLayout.Superblock
+        typealias Field = SharedTableLayout.Header
         let bits = Int(memory.load(Field.freeBitBytesReady))
         let states = Int(memory.load(Field.windowStateBytesReady))
         // Reader slots hold nothing that lasts.
