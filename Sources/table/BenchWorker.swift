@@ -11,6 +11,8 @@ struct BenchLoad: ParsableArguments {
     var keyBytes = 4
     @Option(help: "Bytes of a value, 4 to 1000000.")
     var valueBytes = 4
+    @Option(help: "Ask for the memory of so many keys ahead of time.")
+    var ahead = 0
     @Flag(help: "Take the time of each operation on the process's own clock, too: slower.")
     var times = false
 
@@ -21,6 +23,7 @@ struct BenchLoad: ParsableArguments {
     func validate() throws {
         guard keys >= 1, keys < 1 << 32 else { throw ValidationError("--keys must be 1 to 4294967295") }
         guard processes >= 1, processes <= 256 else { throw ValidationError("--processes must be 1 to 256") }
+        guard ahead >= 0, ahead <= 64 else { throw ValidationError("--ahead must be 0 to 64") }
         guard keyBytes >= 4, keyBytes <= 1000 else { throw ValidationError("--key-bytes must be 4 to 1000") }
         guard valueBytes >= 4, valueBytes <= 1_000_000 else { throw ValidationError("--value-bytes must be 4 to 1000000") }
     }
@@ -28,7 +31,7 @@ struct BenchLoad: ParsableArguments {
     var arguments: [String] {
         [
             "--keys", "\(keys)", "--processes", "\(processes)", "--key-bytes", "\(keyBytes)", "--value-bytes",
-            "\(valueBytes)",
+            "\(valueBytes)", "--ahead", "\(ahead)",
         ] + (times ? ["--times"] : [])
     }
 }
@@ -69,9 +72,15 @@ struct BenchWork {
         var done = 0
         var faults = 0
         var longest: UInt64 = 0
-        for key in stride(from: share, to: load.keys, by: load.processes) {
+        // An option's value is found by its name: once is enough.
+        let (keys, processes, times, ahead) = (load.keys, load.processes, load.times, load.ahead)
+        for key in stride(from: share, to: keys, by: processes) {
+            if ahead > 0 {
+                buffers.prepare(UInt32(truncatingIfNeeded: key + ahead * processes))
+                table.prefetch(key: buffers.key)
+            }
             buffers.prepare(UInt32(truncatingIfNeeded: key))
-            let start = load.times ? Thread.currentCPUNanoseconds : 0
+            let start = times ? Thread.currentCPUNanoseconds : 0
             switch phase {
             case 0: if try !table.put(key: buffers.key, value: buffers.value) { faults += 1 }
             case 1 where key % BenchLoad.mixInterval == 0:
@@ -81,7 +90,7 @@ struct BenchWork {
                 let count = try table.get(key: buffers.key, into: buffers.target)
                 if count != buffers.value.count || !buffers.isTargetRight { faults += 1 }
             }
-            if load.times { longest = max(longest, Thread.currentCPUNanoseconds - start) }
+            if times { longest = max(longest, Thread.currentCPUNanoseconds - start) }
             done += 1
             if done & 255 == 0 { board.set(done, .operations, of: number) }
         }
