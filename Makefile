@@ -22,7 +22,7 @@ demo: build ## Generate a store, serve it, read and write, kill the server, veri
 test: bootstrap ## Run all tests
 	$(SWIFT) test
 
-build: bootstrap ## Build mk_data, run and bench for release: .build/release
+build: bootstrap ## Build mk_data, run, bench and table for release: .build/release
 	$(BUILD_RELEASE)
 	scripts/check-release
 
@@ -40,6 +40,7 @@ soak: bootstrap ## Run all tests under the thread and address sanitizers, then t
 	ASAN_OPTIONS=detect_leaks=0 \
 		$(SWIFT) test --scratch-path .build/address --sanitize=address $(SANITIZER_SKIPS)
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
+	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
 
 clean: ## Remove everything that was built
 	rm -rf .build .demo

@@ -24,14 +24,16 @@ extension SharedTableFile {
 
     /// A table on a disk may hold anything if the machine stopped while it was in use.
     private func checkBoot() throws(SharedTableError) {
-        let boot = BootIdentity.current()
+        // Where the kernel does not say which boot this is, only a clean close counts.
+        let boot = (try? BootIdentifier.current()) ?? 0
+        let (low, high) = (UInt64(truncatingIfNeeded: boot), UInt64(truncatingIfNeeded: boot >> 64))
         let known = (memory.load(Field.bootID), memory.load(Field.bootID + 8))
-        let isFresh = known == (0, 0)
-        guard isFresh || known == (boot.low, boot.high) || memory.load(Field.cleanlyClosed) == 1 else {
+        let isSameBoot = boot != 0 && known == (low, high)
+        guard known == (0, 0) || isSameBoot || memory.load(Field.cleanlyClosed) == 1 else {
             throw .notCleanlyClosed(path: path)
         }
-        memory.store(boot.low, Field.bootID)
-        memory.store(boot.high, Field.bootID + 8)
+        memory.store(low, Field.bootID)
+        memory.store(high, Field.bootID + 8)
         memory.store(0, Field.cleanlyClosed)
         // In use is on the disk before the first change can be.
         try Self.asking { () throws(SystemError) in try descriptor.synchronize() }

@@ -58,18 +58,3 @@ package struct ProcessIdentity: Equatable, Sendable {
     /// The user whose rights this process has.
     package static var effectiveUser: UInt32 { geteuid() }
 }
-
-/// Which start of the machine this is.
-package enum BootIdentity {
-    /// The kernel's random id of this boot; zeros where /proc does not say.
-    package static func current() -> (low: UInt64, high: UInt64) {
-        guard let file = try? FileDescriptor.open("/proc/sys/kernel/random/boot_id") else { return (0, 0) }
-        let text = withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
-            let count = (try? file.read(into: buffer, at: 0)) ?? 0
-            return String(decoding: buffer.prefix(count), as: UTF8.self)
-        }
-        let digits = text.filter(\.isHexDigit)
-        guard digits.count == 32 else { return (0, 0) }
-        return (UInt64(digits.suffix(16), radix: 16) ?? 0, UInt64(digits.prefix(16), radix: 16) ?? 0)
-    }
-}
