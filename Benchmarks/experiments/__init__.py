@@ -12,6 +12,7 @@ from .mixed_loads import read_while_write
 from .processors import cpu, threads
 from .reads import misses
 from .restarts import restart
+from .shared_table import shared_table
 from .startup import start
 from .sync_modes import sync_modes
 from .throughput import iops
@@ -20,15 +21,18 @@ from .write_latency import write_latency
 READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
 WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart)
 
+TABLES = (shared_table,)
+
 
 def _name(function):
     return function.__name__.replace("_", "-")
 
 
-EXPERIMENTS = {_name(function): function for function in (*READS, *WRITES)}
+EXPERIMENTS = {_name(function): function for function in (*READS, *WRITES, *TABLES)}
 GROUPS = {
     "all": list(EXPERIMENTS), "reads": [_name(function) for function in READS],
     "writes": [_name(function) for function in WRITES],
+    "tables": [_name(function) for function in TABLES],
 }
 # How long runs are that have no goal in seconds: writes make stores grow.
 SECONDS = {name: 2 if name in GROUPS["writes"] else 20 for name in EXPERIMENTS}

@@ -48,7 +48,7 @@ public final class SharedTable {
         self.file = file
         memory = file.memory
         forkCount = ProcessIdentity.forkCount
-        readerSlot = TableReaderSlot.claim(file, for: .current())
+        readerSlot = file.canReadWithoutLocks ? TableReaderSlot.claim(file, for: .current()) : nil
     }
 
     /// Attaches to a table that is there; see ``SharedTableFile/init(attaching:)``.
@@ -78,7 +78,7 @@ public final class SharedTable {
     private func startAfterFork() throws(SharedTableError) {
         try file.joinAfterFork()
         forkCount = ProcessIdentity.forkCount
-        readerSlot = TableReaderSlot.claim(file, for: .current())
+        readerSlot = file.canReadWithoutLocks ? TableReaderSlot.claim(file, for: .current()) : nil
     }
 
     @inline(__always)

@@ -24,6 +24,8 @@ public final class SharedTableFile: @unchecked Sendable {
     public let path: String
     let memory: TableMemory
     private let mapping: MemoryMapping
+    /// Whether others can wait for this process's readers; else these read under locks.
+    let canReadWithoutLocks: Bool
     let descriptor: FileDescriptor
     private let forkState: Mutex<ForkState>
 
@@ -43,7 +45,7 @@ public final class SharedTableFile: @unchecked Sendable {
         self.path = path
         ProcessIdentity.countForks()
         forkState = Mutex(ForkState(count: ProcessIdentity.forkCount, descriptor: nil))
-        _ = MemoryOrder.registerForBarriers()
+        canReadWithoutLocks = MemoryOrder.registerForBarriers()
         descriptor = try Self.open(path)
         let superblock = try TableSuperblock(reading: descriptor, path: path)
         do throws(SystemError) {
@@ -172,6 +174,8 @@ public final class SharedTableFile: @unchecked Sendable {
         guard isAlone, (try? descriptor.synchronize()) != nil else { return }
         memory.store(1, Layout.Header.cleanlyClosed)
         _ = try? descriptor.synchronize()
+        // A child that has not used the table yet has the same open file, and may come.
+        _ = try? descriptor.tryLockShared()
     }
 
     /// Runs system calls; their errors become the table's.

@@ -1,0 +1,58 @@
+import Testing
+
+@testable import Protostore
+
+extension SharedTableSuites {
+    /// Snapshots: whole, or refused.
+    @Suite struct SharedTableSnapshotTests {
+        private func filled() throws -> (table: SharedTable, model: [[UInt8]: [UInt8]]) {
+            let table = try ScratchTable().open()
+            var random = SplitMix(seed: 3)
+            var model: [[UInt8]: [UInt8]] = [:]
+            for number in 0..<2000 as Range<UInt32> {
+                let key = withUnsafeBytes(of: number) { Array($0) }
+                model[key] = randomValue(&random, largeMax: 2_000_000)
+            }
+            for (key, value) in model { try table.put(key, value) }
+            return (table, model)
+        }
+
+        @Test func restoresEveryPair() throws {
+            let directory = try ScratchDirectory()
+            let (table, model) = try filled()
+            #expect(try table.snapshot(to: directory.file("snapshot")) == model.count)
+            #expect(directory.names == ["snapshot"])
+            let other = try ScratchTable().open()
+            #expect(try other.restore(from: directory.file("snapshot")) == model.count)
+            try other.expect(model)
+        }
+
+        @Test func anEmptyTableHasASnapshot() throws {
+            let directory = try ScratchDirectory()
+            #expect(try ScratchTable().open().snapshot(to: directory.file("snapshot")) == 0)
+            #expect(try ScratchTable().open().restore(from: directory.file("snapshot")) == 0)
+        }
+
+        @Test(arguments: seeds(30)) func damagedSnapshotsAreRefused(seed: UInt64) throws {
+            let directory = try ScratchDirectory()
+            let table = try ScratchTable().open()
+            for number in 0..<50 as Range<UInt32> { try table.put(number, "value \(number)") }
+            _ = try table.snapshot(to: directory.file("snapshot"))
+            var bytes = try directory.read("snapshot")
+            var random = SplitMix(seed: seed)
+            let place = Int(random.next() % UInt64(bytes.count))
+            switch seed % 3 {
+            case 0: bytes[place] ^= 1 << UInt8(random.next() % 8)
+            case 1: bytes.removeLast(bytes.count - place)
+            default: bytes += [0]
+            }
+            try directory.write(bytes, to: "snapshot")
+            let other = try ScratchTable().open()
+            let failure = #expect(throws: SharedTableError.self) { try other.restore(from: directory.file("snapshot")) }
+            guard case .damaged = failure else {
+                Issue.record("\(String(describing: failure))")
+                return
+            }
+        }
+    }
+}
