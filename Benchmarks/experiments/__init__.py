@@ -20,7 +20,6 @@ from .write_latency import write_latency
 
 READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
 WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart)
-
 TABLES = (shared_table,)
 
 
