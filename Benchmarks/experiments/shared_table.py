@@ -10,6 +10,7 @@ from ..results import Figure
 
 TABLE = programs.PACKAGE / ".build/release/table"
 REFERENCE_SOURCE = Path(__file__).with_name("lmdb_reference.c")
+COPY_SOURCE = Path(__file__).with_name("copy_reference.c")
 PROCESSES = (1, 2, 4, 16)
 # The best that SharedHashFile reached on a machine with 2 cores, in million operations a second.
 ORIGINAL = {1: {"PUT": 1.9, "MIX": 2.5, "GET": 2.9}, 2: {"PUT": 1.6, "MIX": 3.2, "GET": 3.5}}
@@ -40,6 +41,16 @@ def lmdb(directory, keys):
     return {name: float(value) for name, value in (line.split() for line in output.splitlines())}
 
 
+def copies(directory, values, byte_count):
+    """Million copies a second of values, each found by one miss of the cache."""
+    program = Path(directory) / "copy_reference"
+    if not program.exists():
+        subprocess.run(["cc", "-O2", "-o", program, COPY_SOURCE], check=True)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        command = [program, f"{memory}/values", str(values), str(byte_count)]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1e6
+
+
 def shared_table(settings):
     """SharedTable with 1 to 16 processes, keys and values of 4 bytes, every value verified."""
     keys = 200_000 if settings.quick else 5_000_000
@@ -56,6 +67,11 @@ def shared_table(settings):
             if found:
                 reference.append(found)
                 samples.append({"lmdb": found})
+        kilobytes = []
+        for _ in range(settings.pairs):
+            result = bench(directory, keys // 10, 1, "--value-bytes", "1024")
+            kilobytes.append((copies(directory, keys // 10, 1024), rates(result)["GET"]))
+            samples.append({"kilobyte": kilobytes[-1]})
         growth = bench(directory, keys * (1 if settings.quick else 10), 1, "--times")
         samples.append(growth)
     figures = []
@@ -73,6 +89,8 @@ def shared_table(settings):
     for count in (4, 16):
         pairs = [(many["GET"], two["GET"]) for many, two in zip(by_processes[count], by_processes[2])]
         figures.append(Figure.ratio(f"GET, {count} processes over 2", pairs, ">= 1", (f"{count}", "2"), " M/s"))
+    figures.append(Figure.ratio(
+        "time of a GET of 1 KiB over a miss and memcpy", kilobytes, "<= 1.3", ("copies", "GET"), " M/s"))
     figures.append(Figure.of("memory per key, all in", bytes_per_key, "bytes", "<= 30"))
     longest = growth["phases"][0]
     figures.append(Figure(
