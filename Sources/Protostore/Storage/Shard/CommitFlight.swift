@@ -47,6 +47,14 @@ struct CommitFlight {
     var offset: Int { segmentOffset + Int(header.offset) }
 }
 
+/// A segment's header or its summary on the way to the disk.
+struct LogWrite {
+    var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    var offset = 0
+    /// How many of them earlier, short writes have brought.
+    var doneBytes = 0
+}
+
 /// Flushes that are not part of a commit's write: under `everysec` and `never`.
 struct FlushState {
     static let intervalNanoseconds: UInt64 = 1_000_000_000
@@ -57,6 +65,7 @@ struct FlushState {
     var isAtDevice = false
     /// The last commit that the flush at the device covers.
     var coveredNumber: UInt64 = 0
-    /// Of the summary at the device.
-    var summaryBytes = 0
+    /// What is at the device besides the commit.
+    var header = LogWrite()
+    var summary = LogWrite()
 }

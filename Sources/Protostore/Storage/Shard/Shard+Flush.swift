@@ -8,24 +8,46 @@ extension Shard where Memory: ~Copyable {
             let (bytes, offset) = log.takeHeader(openedMilliseconds: time.wallMilliseconds)
         {
             Failpoint.reached(.beforeHeaderWrite)
-            queueDurably(bytes, offset, .header, on: &device)
+            flush.header = LogWrite(bytes: bytes, offset: offset)
+            queueDurably(flush.header, .header, on: &device)
         }
         if device.pendingCount < device.depthMax,
             let (bytes, offset) = log.takeSummary(sealedMilliseconds: time.wallMilliseconds)
         {
-            flush.summaryBytes = bytes.count
             Failpoint.reached(.beforeSummaryWrite)
-            queueDurably(bytes, offset, .summary, on: &device)
+            flush.summary = LogWrite(bytes: bytes, offset: offset)
+            queueDurably(flush.summary, .summary, on: &device)
         }
     }
 
     private mutating func queueDurably<Device: BlockDevice & ~Copyable>(
-        _ bytes: UnsafeRawBufferPointer, _ offset: Int, _ token: LogToken, on device: inout Device
+        _ write: LogWrite, _ token: LogToken, on device: inout Device
     ) {
+        let bytes = UnsafeRawBufferPointer(rebasing: write.bytes[write.doneBytes...])
         device.queueWrite(
-            offset: offset, from: bytes.baseAddress!, byteCount: bytes.count, isDurable: true, token: token.rawValue)
+            offset: write.offset + write.doneBytes, from: bytes.baseAddress!, byteCount: bytes.count, isDurable: true,
+            token: token.rawValue)
         counters.flushes &+= 1
         counters.logBytes &+= UInt64(bytes.count)
+    }
+
+    /// Takes the result of a header's or summary's write; goes on with a short one.
+    /// - Returns: whether all of it is on stable storage.
+    mutating func completeDurably<Device: BlockDevice & ~Copyable>(
+        _ token: LogToken, _ result: Int, on device: inout Device
+    ) -> Bool {
+        var write = token == .header ? flush.header : flush.summary
+        if result > 0, write.doneBytes + result == write.bytes.count { return true }
+        // Whole sectors, as with a commit.
+        let done = result > 0 ? result & ~(device.alignment - 1) : 0
+        guard done > 0, write.doneBytes + done < write.bytes.count else {
+            fail(.writeFailed(CInt(clamping: result < 0 ? -result : 0)), at: write.offset)
+            return false
+        }
+        write.doneBytes += done
+        if token == .header { flush.header = write } else { flush.summary = write }
+        queueDurably(write, token, on: &device)
+        return false
     }
 
     /// Starts a flush that is due. It covers the commits whose completions were seen.
@@ -48,8 +70,7 @@ extension Shard where Memory: ~Copyable {
             return
         }
         guard result >= 0 else {
-            store.health.fail(CInt(clamping: -result))
-            return report(.writeFailed(CInt(clamping: -result)), at: log.currentOffset)
+            return fail(.flushFailed(CInt(clamping: -result)), at: log.currentOffset)
         }
         Failpoint.reached(.afterFlush)
         log.flushedNumber = max(log.flushedNumber, flush.coveredNumber)
