@@ -20,6 +20,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "\(path) is not a store: \(reason). mk_data --path makes one; so does the server, in an empty directory."
         case .undecodable(let path, .notAStore):
             "\(path) is not a store: neither copy of its superblock is valid. If mk_data was interrupted, run it again."
+        case .undecodable(let path, .unreadable(let error)):
+            "\(path): no copy of its superblock is valid, and the disk does not give one. \(error.explanation)"
         case .undecodable(let path, .newerVersion(let version)):
             "\(path) has format version \(version); this program reads version \(Superblock.formatVersion). "
                 + "Use the release that wrote it, or a newer one."
@@ -37,7 +39,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
                 + "what was acknowledged. Try again, copy the file to a disk that works, or give up what is there "
                 + "with --accept-loss."
         case .stopped: "stopped while the store was opened"
-        case .system(let error): "\(error)"
+        case .system(let error): error.explanation
         case .index(let reason): "the index cannot be set up: \(reason)"
         case .indexInUse(let path):
             "the index cannot be set up: \(path) is in use by another process, which may serve a copy of this store. "

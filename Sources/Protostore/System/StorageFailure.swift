@@ -137,4 +137,9 @@ extension SystemError {
     package var storageFailure: StorageFailure? {
         StorageCall(rawValue: "\(call)").map { StorageFailure($0, code: code) }
     }
+
+    /// What failed, and where it came from a call on the store's files, what that means.
+    package var explanation: String {
+        storageFailure.map { "\(self). \($0.sentence)" } ?? description
+    }
 }

@@ -12,12 +12,14 @@ extension Superblock {
 
     /// Reads both copies. One that this program may not open is the newer one,
     /// whatever the other says: its writer stopped between the two.
-    /// - Throws: what is wrong with the newer copy, `.notAStore` where neither is valid.
+    /// - Throws: what is wrong with the newer copy; where neither is valid `.unreadable` or
+    ///   `.notAStore`: only what was read can be called no store.
     package static func readCopies<File: BlockFile & ~Copyable>(
         of datafile: borrowing File
     ) throws(DecodeError) -> Copies {
         var best: Copies?
         var damaged: [Int] = []
+        var failure = DecodeError.notAStore
         for (number, offset) in DatafileLayout.superblockOffsets.enumerated() {
             do throws(DecodeError) {
                 let superblock = try readCopy(of: datafile, at: offset)
@@ -26,9 +28,12 @@ extension Superblock {
                 }
             } catch .notAStore {
                 damaged.append(number)
+            } catch .unreadable(let error) {
+                damaged.append(number)
+                failure = .unreadable(error)
             }
         }
-        guard var best else { throw .notAStore }
+        guard var best else { throw failure }
         best.damaged = damaged
         return best
     }
@@ -39,15 +44,21 @@ extension Superblock {
     ) throws(DecodeError) -> Superblock {
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: DatafileLayout.blockBytes)
         defer { block.deallocate() }
+        var failure = DecodeError.notAStore
         for _ in 0..<2 {
-            guard let count = try? datafile.read(into: block, at: offset), count == byteCount else { continue }
+            do throws(SystemError) {
+                guard try datafile.read(into: block, at: offset) == byteCount else { continue }
+            } catch {
+                failure = .unreadable(error)
+                continue
+            }
             do throws(DecodeError) {
                 return try decode(UnsafeRawBufferPointer(block), copyAt: offset)
             } catch .notAStore {
-                continue
+                failure = .notAStore
             }
         }
-        throw .notAStore
+        throw failure
     }
 
     /// Whether there is a copy of any version: a store, even if not one for us.

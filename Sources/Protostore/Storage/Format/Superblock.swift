@@ -72,6 +72,8 @@ package struct Superblock: Equatable, Sendable {
     package enum DecodeError: Error, Equatable {
         /// No valid copy: not a datafile, or one whose generation never finished.
         case notAStore
+        /// No valid copy, and one that the disk does not give.
+        case unreadable(SystemError)
         case newerVersion(UInt32)
         case unknownFeatures(UInt64)
     }
