@@ -91,9 +91,18 @@ struct Serve: ParsableCommand {
     func run() throws {
         var logger = Logger(label: "protostore") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = logLevel
-        let server = try Server(serverConfiguration, logger: logger)
-        try server.blockingRun()
+        do {
+            let server = try Server(serverConfiguration, logger: logger)
+            try server.blockingRun()
+        } catch let error as SystemError {
+            throw ServeFailure(description: error.explanation)
+        }
     }
+}
+
+/// Why the server ended, in sentences.
+private struct ServeFailure: Error, CustomStringConvertible {
+    let description: String
 }
 
 extension ServerConfiguration.Sync: ExpressibleByArgument {}

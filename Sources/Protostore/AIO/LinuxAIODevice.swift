@@ -29,6 +29,8 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
     /// Why io_getevents failed last, but for signals: what is in flight stays
     /// unreported while it does.
     package private(set) var collectFailure: SystemError?
+    /// How often it did so since it last succeeded.
+    package private(set) var collectFailureCount = 0
 
     private let file: CInt
     private let completionDescriptor: CInt
@@ -193,9 +195,13 @@ package struct LinuxAIODevice: BlockDevice, ~Copyable {
         var timeout = timespec(tv_sec: 0, tv_nsec: 0)
         systemCallCount &+= 1
         let count = io_getevents(context, 0, depthMax, events, &timeout)
-        guard count < 0 else { return Int(count) }
+        guard count < 0 else {
+            collectFailureCount = 0
+            return Int(count)
+        }
         if StorageFailure(.ioGetevents, code: -count).kind != .retry {
             collectFailure = SystemError("io_getevents", code: -count)
+            collectFailureCount += 1
         }
         // What is done raised the descriptor before: raise it again for the next look.
         WakeDescriptor.wake(completionDescriptor)

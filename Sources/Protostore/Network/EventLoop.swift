@@ -29,6 +29,7 @@ package final class EventLoop: @unchecked Sendable {
     private var frontEnd: FrontEnd?
     private var storage: LoopStorage?
     private let logger: Logger
+    private let failure: LoopFailure
     /// How long to look for events before sleeping.
     private let busyPollNanoseconds: UInt64
 
@@ -50,6 +51,8 @@ package final class EventLoop: @unchecked Sendable {
         let doorbell: Doorbell
     }
 
+    private static let collectFailuresMax = 1000
+
     /// What epoll carries for descriptors that are no connection: an index that no
     /// connection has.
     private enum EventSource: UInt32 {
@@ -62,7 +65,8 @@ package final class EventLoop: @unchecked Sendable {
 
     init(
         number: Int, name: String, frontEnd: consuming FrontEnd?, storage: consuming LoopStorage?,
-        completions: consuming WakeDescriptor, shardCount: Int, busyPollNanoseconds: UInt64, logger: Logger
+        completions: consuming WakeDescriptor, shardCount: Int, busyPollNanoseconds: UInt64, failure: LoopFailure,
+        logger: Logger
     ) throws(SystemError) {
         self.number = number
         self.name = name
@@ -70,6 +74,7 @@ package final class EventLoop: @unchecked Sendable {
         self.storage = storage
         self.completions = completions
         self.busyPollNanoseconds = busyPollNanoseconds
+        self.failure = failure
         self.logger = logger
         routes = ShardRoutes(shardCount: shardCount)
         doorbell = try Doorbell()
@@ -151,8 +156,7 @@ package final class EventLoop: @unchecked Sendable {
             let timeout = hasMail ? 0 : storage?.timeoutMilliseconds(now: Clock.monotonicNanoseconds()) ?? -1
             return try epoll.blockingWaitForEvents(timeoutMilliseconds: timeout)
         } catch {
-            logger.critical("\(name) stops: \(error)")
-            isStopping = true
+            stop(error)
             return 0
         }
     }
@@ -183,9 +187,24 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func collectCompletions() {
-        guard let count = storage?.collectCompletions(), count > 0 else { return }
+        guard let count = storage?.collectCompletions() else { return }
+        if storage?.device.collectFailureCount ?? 0 > 0 { noteCollectFailure() }
+        guard count > 0 else { return }
         batch.record(count)
         deliverReplies()
+    }
+
+    /// One failure may pass. While it does not, no request at the disk is ever answered.
+    private func noteCollectFailure() {
+        guard let count = storage?.device.collectFailureCount, let error = storage?.device.collectFailure else { return }
+        if count == 1 { logger.error("completions could not be collected: \(error.explanation)") }
+        if count == Self.collectFailuresMax { stop(error) }
+    }
+
+    /// The loop cannot go on, nor the server without it.
+    private func stop(_ error: SystemError) {
+        isStopping = true
+        failure.report(name, error)
     }
 
     // MARK: Act

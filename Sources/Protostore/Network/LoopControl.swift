@@ -64,6 +64,25 @@ package final class ReportCollection: Sendable {
     }
 }
 
+/// Where a loop that cannot go on says why, and the main thread looks.
+package final class LoopFailure: Sendable {
+    private let first = Mutex<(loop: String, error: SystemError)?>(nil)
+    private let wakeDescriptor: CInt
+
+    /// - Parameter wakeDescriptor: an eventfd of the main thread, raised at each report.
+    init(wakeDescriptor: CInt) {
+        self.wakeDescriptor = wakeDescriptor
+    }
+
+    func report(_ loop: String, _ error: SystemError) {
+        first.withLock { if $0 == nil { $0 = (loop, error) } }
+        WakeDescriptor.wake(wakeDescriptor)
+    }
+
+    /// The first loop that failed, and why.
+    var reported: (loop: String, error: SystemError)? { first.withLock { $0 } }
+}
+
 /// What one loop did: counters since its start, histograms since its last report.
 package struct LoopReport: Sendable {
     package var loop: Int

@@ -5,6 +5,7 @@ import Logging
 struct LoopAssembly {
     let configuration: ServerConfiguration
     let store: Store
+    let failure: LoopFailure
     let logger: Logger
 
     private var frontEndCount: Int { configuration.tcpThreads }
@@ -57,7 +58,8 @@ struct LoopAssembly {
         return try EventLoop(
             number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
             frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount,
-            busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, logger: logger)
+            busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, failure: failure,
+            logger: logger)
     }
 
     private func makeStorage(
@@ -112,6 +114,8 @@ struct LoopAssembly {
 /// What keeps a server from starting, beyond what its store says.
 enum ServerError: Error, CustomStringConvertible {
     case ioDepthExhausted(Int)
+    /// A loop could not go on.
+    case loopFailed(String, SystemError)
 
     var description: String {
         switch self {
@@ -119,6 +123,7 @@ enum ServerError: Error, CustomStringConvertible {
             "the kernel has no room for \(depth) reads at a time (--max-io-depth times the loops that read): "
                 + "fs.aio-max-nr is shared by all programs. Choose a smaller --max-io-depth, or raise it with "
                 + "sysctl fs.aio-max-nr"
+        case .loopFailed(let loop, let error): "loop \(loop) could not go on: \(error.explanation)"
         }
     }
 }

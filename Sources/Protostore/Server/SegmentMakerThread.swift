@@ -4,12 +4,14 @@ import Synchronization
 /// The thread that makes segments ahead of need. Shards wake it when they take one;
 /// they never wait for it.
 final class SegmentMakerThread: @unchecked Sendable {
-    // Sendable because only the thread waits at the epoll, which is all that changes.
+    // Sendable because `blockingPrepare` and then the thread alone touch what changes.
     private let store: Store
     private let logger: Logger
     private let wake: WakeDescriptor
     private let epoll: Epoll
     private let isStopping = Atomic<Bool>(false)
+    /// Why no segment can be made is said once, until one is.
+    private var hasSaidWhy = false
 
     /// How long to wait after a failure.
     private static let retryMilliseconds: CInt = 1000
@@ -26,7 +28,7 @@ final class SegmentMakerThread: @unchecked Sendable {
 
     /// Makes the first segments on the calling thread, so that the first writes find some.
     func blockingPrepare() {
-        while case .made = store.maker.blockingStep(on: store.datafile.file) {}
+        while case .made = step() {}
     }
 
     /// - Returns: the running thread, to be joined after ``stop()``.
@@ -43,30 +45,45 @@ final class SegmentMakerThread: @unchecked Sendable {
     }
 
     private func run() {
-        var hasSaid = false
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            switch store.maker.blockingStep(on: store.datafile.file) {
-            case .made:
-                if hasSaid { logger.notice("segments can be made again") }
-                hasSaid = false
+            switch step() {
+            case .made: break
             case .enough: wait(Self.idleMilliseconds)
-            case .noSpace(let reason):
-                say(&hasSaid, reason)
-                wait(Self.retryMilliseconds)
-            case .failed(let error):
-                say(&hasSaid, "\(error)")
-                wait(Self.retryMilliseconds)
+            case .noSpace, .failed: wait(Self.retryMilliseconds)
             case .storeFailed: return
             }
         }
     }
 
-    private func say(_ hasSaid: inout Bool, _ reason: String) {
-        if !hasSaid {
+    /// Makes a segment if one is wanted, and says what changed.
+    private func step() -> SegmentMaker.Outcome {
+        let health = store.opening.parts.health
+        let couldWrite = health.acceptsWrites
+        let outcome = store.maker.blockingStep(on: store.datafile.file)
+        switch outcome {
+        case .made:
+            if hasSaidWhy { logger.notice("segments can be made again") }
+            hasSaidWhy = false
+        case .enough: break
+        case .noSpace(let reason): say("\(reason).")
+        case .failed(let error): say(error.explanation)
+        case .storeFailed:
+            // Else whoever failed has said so.
+            guard couldWrite, let code = health.failureCode else { break }
             logger.error(
-                "no segment could be made: \(reason). Writes go on while there are free segments, then they are refused")
+                """
+                flush failed while a segment was made: \(SystemError("fdatasync", code: code).explanation) \
+                No write is acknowledged any more until the store is restarted; reads go on
+                """)
         }
-        hasSaid = true
+        return outcome
+    }
+
+    private func say(_ reason: String) {
+        guard !hasSaidWhy else { return }
+        hasSaidWhy = true
+        logger.error(
+            "no segment could be made: \(reason) Writes go on while there are free segments, then they are refused")
     }
 
     private func wait(_ milliseconds: CInt) {

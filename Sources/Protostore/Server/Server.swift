@@ -36,6 +36,7 @@ public final class Server: @unchecked Sendable {
     private let wake: WakeDescriptor
     private let epoll: Epoll
     private let collection: ReportCollection
+    private let failure: LoopFailure
     private var statistics: StatisticsReporter
     private var hasRun = false
     private var nextLoop = 0
@@ -63,12 +64,15 @@ public final class Server: @unchecked Sendable {
         wake = try WakeDescriptor()
         epoll = try Epoll()
         collection = ReportCollection(wakeDescriptor: wake.rawValue)
+        failure = LoopFailure(wakeDescriptor: wake.rawValue)
         store = try Self.openStore(configuration, signals, logger)
         statistics = StatisticsReporter(logger: logger)
         do {
             maker = try SegmentMakerThread(store, logger: logger)
             maker.blockingPrepare()
-            loops = try LoopAssembly(configuration: configuration, store: store, logger: logger).makeLoops()
+            loops = try LoopAssembly(
+                configuration: configuration, store: store, failure: failure, logger: logger
+            ).makeLoops()
             listener = try Listener(host: configuration.host, port: configuration.port)
             try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
             try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
@@ -154,7 +158,9 @@ public final class Server: @unchecked Sendable {
                 switch EventSource(rawValue: epoll.event(at: position).data) {
                 case .listener: accept()
                 case .signals: if signals.next() != nil { return }
-                case .wake: logStatistics()
+                case .wake:
+                    if let (loop, error) = failure.reported { throw ServerError.loopFailed(loop, error) }
+                    logStatistics()
                 case nil: break
                 }
             }

@@ -55,6 +55,7 @@ struct StatisticsReporter {
             fields.append("flushes/s \(rate { $0.shard.flushes })")
             fields.append("log KB/s \(rate { $0.shard.logBytes } / 1000)")
             fields.append("damaged \(now.shard.damagedRecords)")
+            fields.append("failed \(now.shard.failedReads) reads \(now.shard.failedWrites) writes")
             fields.append("false candidates \(now.shard.falseCandidates)")
         }
         return fields.joined(separator: ", ")

@@ -21,6 +21,8 @@ import Testing
         report.shard.flushes = 42
         report.shard.logBytes = 900_000
         report.shard.damagedRecords = 2
+        report.shard.failedReads = 6
+        report.shard.failedWrites = 1
         report.shard.falseCandidates = 10
         report.readsInFlight = 17
         report.writesInFlight = 1
@@ -40,7 +42,8 @@ import Testing
             + "waiting 5, requests/poll 4.00, syscalls/request 0.53, batch p50 1 p99 8, cpu 75%, "
             + "latency us p50 2000 p99 2000 p99.9 2000, connections 9, misses/s 20, puts/s 150, put KB/s 320, "
             + "put latency us p50 3000 p99 3000 p99.9 3000, puts refused 4, closed for cause 3, "
-            + "records/write 7.50, flushes/s 21, log KB/s 450, damaged 2, false candidates 10")
+            + "records/write 7.50, flushes/s 21, log KB/s 450, damaged 2, failed 6 reads 1 writes, "
+            + "false candidates 10")
     }
 
     @Test func laterLinesCountFromTheOneBefore() {
@@ -64,7 +67,7 @@ import Testing
         let line = StatisticsReporter.line(report, since: nil, seconds: 1)
         #expect(line.hasPrefix("aio-0: polls/s 1000, requests/s 4300,"))
         #expect(!line.contains("latency") && !line.contains("connections"))
-        #expect(line.hasSuffix("damaged 2, false candidates 10"))
+        #expect(line.hasSuffix("damaged 2, failed 6 reads 1 writes, false candidates 10"))
     }
 
     @Test func anIdleLoopDividesByNothing() {

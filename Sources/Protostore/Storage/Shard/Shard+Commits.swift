@@ -81,11 +81,11 @@ extension Shard where Memory: ~Copyable {
         switch token {
         case .commit: completeCommit(result, on: &device)
         case .header:
-            guard succeeded(result, of: DatafileLayout.blockBytes) else { return }
+            guard completeDurably(token, result, on: &device) else { return }
             Failpoint.reached(.afterHeaderDurable)
             log.headerIsDurable()
         case .summary:
-            guard succeeded(result, of: flush.summaryBytes) else { return }
+            guard completeDurably(token, result, on: &device) else { return }
             Failpoint.reached(.afterSummaryDurable)
             log.summaryIsDurable()
         case .flush: completeFlush(result)
@@ -100,7 +100,7 @@ extension Shard where Memory: ~Copyable {
             return queueCommit(on: &device)
         }
         guard result > 0, flight.doneBytes + result == flight.bytes.count else {
-            fail(CInt(clamping: result < 0 ? -result : 0), at: flight.offset)
+            fail(.writeFailed(CInt(clamping: result < 0 ? -result : 0)), at: flight.offset)
             flight.state = .failed
             return
         }
@@ -113,16 +113,11 @@ extension Shard where Memory: ~Copyable {
         }
     }
 
-    private mutating func succeeded(_ result: Int, of byteCount: Int) -> Bool {
-        if result == byteCount { return true }
-        fail(CInt(clamping: result < 0 ? -result : 0), at: log.currentOffset)
-        return false
-    }
-
     /// A write or flush failed: from now on nobody acknowledges a write.
-    private mutating func fail(_ code: CInt, at offset: Int) {
-        store.health.fail(code)
-        report(.writeFailed(code), at: offset)
+    /// The first one is reported; what fails in its wake is only counted.
+    mutating func fail(_ incident: ShardIncident.Kind, at offset: Int) {
+        counters.failedWrites &+= 1
+        if store.health.fail(incident.code) { report(incident, at: offset) }
     }
 
     /// The commit is as durable as it shall be, the bases of its keys are known, and no

@@ -176,7 +176,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         switch kind {
         case .readFailed: counters.failedReads &+= 1
         case .damagedHeader, .damagedValue, .damagedIndex: counters.damagedRecords &+= 1
-        case .writeFailed: counters.failedWrites &+= 1
+        case .writeFailed, .flushFailed: break
         }
         // More incidents than anybody reads are only counted.
         if incidents.count < incidents.capacity {

@@ -86,8 +86,18 @@ package struct ShardIncident: BitwiseCopyable, Equatable, Sendable, CustomString
         case damagedValue
         /// The index points to where no record can be.
         case damagedIndex
-        /// The error number of a failed write or flush; 0 where nothing was written.
+        /// The error number of the store's first failed write; 0 where it ended too early.
         case writeFailed(CInt)
+        /// The same of a flush.
+        case flushFailed(CInt)
+
+        /// The error number, or 0.
+        var code: CInt {
+            switch self {
+            case .readFailed(let code), .writeFailed(let code), .flushFailed(let code): code
+            case .damagedHeader, .damagedValue, .damagedIndex: 0
+            }
+        }
     }
 
     package let kind: Kind
@@ -95,17 +105,21 @@ package struct ShardIncident: BitwiseCopyable, Equatable, Sendable, CustomString
     /// Byte of the datafile.
     package let offset: Int
 
+    private static let consequence =
+        "No write is acknowledged any more until the store is restarted; reads go on"
+
     package var description: String {
         let place = "segment \(segment), datafile offset \(offset)"
         switch kind {
         case .readFailed(0): return "read ended too early at \(place)"
-        case .readFailed(let code): return "read failed at \(place): \(SystemError("io_submit", code: code))"
+        case .readFailed(let code): return "read failed at \(place): \(SystemError("pread", code: code).explanation)"
         case .damagedHeader: return "record header damaged at \(place): checksum does not match"
         case .damagedValue: return "value damaged at \(place): checksum does not match"
-        case .writeFailed(0): return "write ended too early at \(place): no write is acknowledged any more"
+        case .writeFailed(0): return "write ended too early at \(place). \(Self.consequence)"
         case .writeFailed(let code):
-            return "write or flush failed at \(place): \(SystemError("io_submit", code: code)); "
-                + "no write is acknowledged any more"
+            return "write failed at \(place): \(SystemError("pwrite", code: code).explanation) \(Self.consequence)"
+        case .flushFailed(let code):
+            return "flush failed at \(place): \(SystemError("fdatasync", code: code).explanation) \(Self.consequence)"
         case .damagedIndex: return "the index points to \(place), where no record can be"
         }
     }
