@@ -5,7 +5,7 @@
 //
 // PROTOSTORE_FAULT holds faults, separated by spaces:
 //
-//   CALL:KIND:NTH[+]:OUTCOME
+//   CALL:KIND:NTH[+|-LAST]:OUTCOME
 //
 //   CALL     io_submit     the call itself fails, with the request as its first; a batch
 //                          is cut before it
@@ -13,12 +13,14 @@
 //            io_setup io_getevents pread pwrite fdatasync fsync fallocate ftruncate
 //            open fstat flock mmap eventfd epoll_create1
 //   KIND     write, read or flush for io_submit and completion, else `any`
-//   NTH      the third matching request or call: 3; from the third on: 3+
+//   NTH      the third matching request or call: 3; from the third on: 3+; up to the
+//            fifth: 3-5
 //   OUTCOME  an error's name; `short` for fewer bytes, requests or events than asked
 //            for; `kill` for SIGKILL in place of the call
 //
 // PROTOSTORE_FAULT_PATH, where set, limits what concerns files to those whose path
 // ends so.
+// PROTOSTORE_FAULT_UNTIL, where set, ends all faults when there is a file of that name.
 // The first time that a fault strikes, it says so on standard error.
 //
 // How completions are changed: a process takes them out of a ring that it shares with
@@ -29,6 +31,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libaio.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,15 +46,14 @@ enum { OUTCOME_SHORT = -1, OUTCOME_KILL = -2 };
 
 struct fault {
     char text[96], call[20], kind[12];
-    long nth;
-    int from_then_on;
+    long nth, last;
     int outcome; // an error number, or one of the above
     long count;
 };
 
 static struct fault faults[FAULTS_MAX];
 static int fault_count;
-static const char *path_end;
+static const char *path_end, *until_path;
 
 // --- What is asked for
 
@@ -84,8 +86,11 @@ static void parse(const char *text) {
     strcpy(fault->text, text);
     char *end;
     fault->nth = strtol(nth, &end, 10);
-    fault->from_then_on = *end == '+';
-    if (end == nth || fault->nth < 1 || end[fault->from_then_on] != 0) refuse(text);
+    if (end == nth || fault->nth < 1) refuse(text);
+    fault->last = fault->nth;
+    if (*end == '-') fault->last = strtol(end + 1, &end, 10);
+    if (*end == '+') fault->last = LONG_MAX, end++;
+    if (*end != 0 || fault->last < fault->nth) refuse(text);
     int known = 0;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) known |= strcmp(calls[i], fault->call) == 0;
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
@@ -98,6 +103,7 @@ static void parse(const char *text) {
 __attribute__((constructor)) static void start(void) {
     path_end = getenv("PROTOSTORE_FAULT_PATH");
     if (path_end && *path_end == 0) path_end = NULL;
+    until_path = getenv("PROTOSTORE_FAULT_UNTIL");
     char *text = strdup(getenv("PROTOSTORE_FAULT") ?: "");
     for (char *save, *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) parse(word);
     free(text);
@@ -125,12 +131,13 @@ static int is_for(const struct fault *fault, const char *call, const char *kind)
 }
 
 static int strikes_at(const struct fault *fault, long number) {
-    return number == fault->nth || (fault->from_then_on && number > fault->nth);
+    return number >= fault->nth && number <= fault->last;
 }
 
 // Counts one matching call. Returns what it shall give: 0 for nothing unusual.
 static struct fault *struck(const char *call, const char *kind) {
     struct fault *result = NULL;
+    if (until_path && syscall(SYS_access, until_path, F_OK) == 0) return NULL;
     for (int i = 0; i < fault_count; i++) {
         struct fault *fault = &faults[i];
         if (!is_for(fault, call, kind)) continue;

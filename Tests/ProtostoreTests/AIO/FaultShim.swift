@@ -38,9 +38,11 @@ enum FaultShim {
     /// - Parameters:
     ///   - faults: as `fault_shim.c` describes them.
     ///   - pathEnd: limits them to files whose path ends so.
-    static func environment(_ faults: String, pathEnd: String? = nil) throws -> [String: String] {
+    ///   - end: a path: when there is a file, nothing fails any more.
+    static func environment(_ faults: String, pathEnd: String? = nil, end: String? = nil) throws -> [String: String] {
         var variables = ["LD_PRELOAD": try library.get(), "PROTOSTORE_FAULT": faults]
         variables["PROTOSTORE_FAULT_PATH"] = pathEnd
+        variables["PROTOSTORE_FAULT_UNTIL"] = end
         return variables
     }
 

@@ -77,7 +77,7 @@ import Testing
         Fault(text: "io_submit:flush:1:EINVAL", changed: [5: "flush -22 0 0 0"]),
         // Not now: it stays queued, also the rest of a batch, and nothing is lost.
         Fault(text: "io_submit:write:1:EAGAIN"), Fault(text: "io_submit:write:7:EAGAIN"),
-        Fault(text: "io_submit:any:1:EINTR"), Fault(text: "io_submit:write:6:short"),
+        Fault(text: "io_submit:any:1:EINTR"), Fault(text: "io_submit:write:2-9:EAGAIN"), Fault(text: "io_submit:write:6:short"),
         Fault(text: "io_submit:write:8+:EAGAIN", changed: [8: "writes stuck", 9: "1111000022200001"]),
         // Completions are found by the next look.
         Fault(text: "io_getevents:any:1:EINTR"), Fault(text: "io_getevents:any:2:EIO"),
@@ -134,7 +134,7 @@ import Testing
         #expect(outcome.exitCode == -SIGKILL && outcome.lines.isEmpty)
     }
 
-    @Test(arguments: ["io_submit:write:3", "completion:write:0:EIO", "pwrite:any:1:EWHAT", "sync:any:1:EIO", "a:b:c:d"])
+    @Test(arguments: ["io_submit:write:3", "io_submit:write:3-2:EIO", "completion:write:0:EIO", "pwrite:any:1:EWHAT", "sync:any:1:EIO", "a:b:c:d"])
     func whatCannotBeReadIsRefused(_ faults: String) throws {
         let outcome = try probe(faults)
         #expect(outcome.exitCode == 126 && outcome.complaint.contains("cannot read"))

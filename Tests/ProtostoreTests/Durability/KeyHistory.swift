@@ -22,6 +22,8 @@ struct KeyHistory {
 
     /// What a read that is sent now shows, or something later.
     var latest: UInt32 { candidates.last ?? 0 }
+    /// What is there, or something later, also where writes are refused.
+    var certain: UInt32 { candidates.first ?? 0 }
 
     mutating func send() -> UInt32 {
         lastSent += 1

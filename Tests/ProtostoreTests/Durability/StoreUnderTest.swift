@@ -47,6 +47,15 @@ final class StoreUnderTest {
         try finish(program, exitCode: end == SIGKILL ? -SIGKILL : 0)
     }
 
+    /// Lets every client write something that is acknowledged to the last, then sends a signal.
+    func fill(_ program: RunProgram, end: Int32) throws {
+        let port = try program.port()
+        for writer in writers.all { #expect(writer.run(port: port, count: 100)) }
+        program.signal(end)
+        history += "| filled, signal \(end) "
+        try finish(program, exitCode: end == SIGKILL ? -SIGKILL : 0)
+    }
+
     /// Waits for the program's end.
     func finish(_ program: RunProgram, exitCode: Int32, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let code = try program.blockingWait()
@@ -59,9 +68,8 @@ final class StoreUnderTest {
 
     /// Looks at everything that the datafile holds, while no process has it open.
     func check(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let examination = try Datafile(directory: store.path).examine()
-        let findings = examination.notes.filter { $0.severity != .notice }
-        #expect(findings.isEmpty, "\(history)\(findings)", sourceLocation: sourceLocation)
+        let report = try StoreCheck.blockingRun(directory: store.path)
+        #expect(report.isWhole, "\(history)\(report.lines)", sourceLocation: sourceLocation)
     }
 
     /// The last of it: a clean stop, the same again from the saved index, and once more

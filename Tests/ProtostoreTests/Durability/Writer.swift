@@ -14,9 +14,11 @@ final class Writer: @unchecked Sendable {
     let number: Int
     private var histories: [KeyHistory]
     private var random: SplitMix64
-    private(set) var problems: [String] = []
+    private var problems: [String] = []
     /// Acknowledged writes and reads that were answered, for whoever waits for them.
     let acknowledged = Atomic<Int>(0)
+    /// Ends `run` when what is in flight is answered.
+    let isStopped = Atomic<Bool>(false)
 
     private struct Request {
         let key: Int
@@ -35,25 +37,35 @@ final class Writer: @unchecked Sendable {
 
     // MARK: Load
 
+    enum Mix: Sendable {
+        case mixed, writesOnly, readsOnly
+        /// Where writes may be refused: what was sent last need not be what a read shows.
+        case refusedOrMixed
+    }
+
     /// Keeps requests in flight until the connection ends, or until there were `count`.
-    func run(port: UInt16, count: Int = .max, readsOnly: Bool = false) {
+    /// - Returns: whether all were answered.
+    @discardableResult
+    func run(port: UInt16, count: Int = .max, _ mix: Mix = .mixed) -> Bool {
         inFlight.removeAll()
-        guard let client = try? TestClient(port: port) else { return }
+        isStopped.store(false, ordering: .relaxed)
+        guard let client = try? TestClient(port: port) else { return false }
         var started = 0
         while true {
-            while inFlight.count < Self.inFlightMax, started < count {
-                client.send(next(readsOnly))
+            while inFlight.count < Self.inFlightMax, started < count, !isStopped.load(ordering: .relaxed) {
+                client.send(next(mix))
                 started += 1
             }
-            guard !inFlight.isEmpty, let response = client.receiveResponse() else { return }
+            guard !inFlight.isEmpty else { return true }
+            guard let response = client.receiveResponse() else { return false }
             take(response)
         }
     }
 
-    private func next(_ readsOnly: Bool) -> [UInt8] {
+    private func next(_ mix: Mix) -> [UInt8] {
         nextID &+= 1
         if random.next() % 8 == 0 { histories.append(KeyHistory()) }
-        let isWrite = !readsOnly && random.next() % 4 != 0
+        let isWrite = mix == .writesOnly || mix != .readsOnly && random.next() % 4 != 0
         // A new key, one of few, or any.
         let key: Int
         switch random.next() % 4 {
@@ -62,7 +74,8 @@ final class Writer: @unchecked Sendable {
         default: key = Int(random.next() % UInt64(Self.hotKeyCount))
         }
         guard isWrite else {
-            inFlight[nextID] = Request(key: key, version: histories[key].latest, isWrite: false)
+            let since = mix == .mixed ? histories[key].latest : histories[key].certain
+            inFlight[nextID] = Request(key: key, version: since, isWrite: false)
             return TestClient.request(WrittenBytes.key(number, key), id: nextID)
         }
         let version = histories[key].send()
@@ -91,6 +104,12 @@ final class Writer: @unchecked Sendable {
 
     private func shows(_ version: UInt32, _ key: Int, _ body: [UInt8]) -> Bool {
         WrittenBytes.value(number, key, version) == body
+    }
+
+    /// What was wrong since this was called last.
+    func takeProblems() -> [String] {
+        defer { problems.removeAll() }
+        return problems
     }
 
     // MARK: Verification

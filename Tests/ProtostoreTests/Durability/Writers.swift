@@ -15,10 +15,16 @@ final class Writers {
     var answerCount: Int { all.reduce(0) { $0 + $1.acknowledged.load(ordering: .relaxed) } }
 
     /// Starts a thread for each that ends with its connection.
-    func start(port: UInt16) throws {
+    func start(port: UInt16, _ mix: Writer.Mix = .mixed) throws {
         for writer in all {
-            threads.append(try Protostore.Thread(name: "writer \(writer.number)") { writer.run(port: port) })
+            threads.append(try Protostore.Thread(name: "writer \(writer.number)") { writer.run(port: port, mix) })
         }
+    }
+
+    /// Lets those who still have their connection go.
+    func stop() {
+        for writer in all { writer.isStopped.store(true, ordering: .relaxed) }
+        blockingFinish()
     }
 
     /// Waits until there were so many more answers, or until the clients do not get any.
@@ -45,7 +51,7 @@ final class Writers {
     }
 
     func expectNoProblems(_ comment: String, sourceLocation: SourceLocation = #_sourceLocation) {
-        let problems = all.flatMap(\.problems)
+        let problems = all.flatMap { $0.takeProblems() }
         #expect(problems.isEmpty, "\(comment): \(problems.prefix(5))", sourceLocation: sourceLocation)
     }
 }
