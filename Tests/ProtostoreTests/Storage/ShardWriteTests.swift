@@ -108,6 +108,8 @@ import Testing
         #expect(store.replies[get] == Reply(status: .found, value: [1]))
         store.media.faults.flushError = 0
         #expect(store.ask(.put, Self.key, [3]) == Reply(status: .refused, refusal: .storeFailed))
+        // Though there is nothing to delete: a write that was refused may turn up again.
+        #expect(store.ask(.delete, [9]) == Reply(status: .refused, refusal: .storeFailed))
         #expect(store.ask(.get, Self.key) == Reply(status: .found, value: [1]))
         #expect(store.parts.health.failureCode == 5)
     }

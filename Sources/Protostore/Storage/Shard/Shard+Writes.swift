@@ -100,6 +100,13 @@ extension Shard where Memory: ~Copyable {
 
     private mutating func execute(_ request: ShardRequest, _ number: UInt32) -> Step {
         switch request.operation {
+        case .get, .hold, .commit, .release, .settle: break
+        // Not even where nothing would change: a write that failed may turn up again, so
+        // that nobody knows what the key is.
+        case .put, .delete, .update:
+            guard store.health.acceptsWrites else { return refuse(request, .storeFailed) }
+        }
+        switch request.operation {
         case .get: return get(request, number)
         case .put: return put(request, number)
         case .delete: return delete(request, number)
