@@ -31,8 +31,8 @@ extension SharedTableSuites {
             return moments
         }
 
-        /// Every fourth moment, another one of each operation; all of them in `make soak`.
-        private func looks(at moment: Int) -> Bool { moment % 4 == 0 || seeds(1).count > 1 }
+        /// Every second moment of an operation; all of them in `make soak`.
+        private func looks(at moment: Int) -> Bool { moment % 2 == 0 || seeds(1).count > 1 }
 
         private func check(
             _ picture: TablePicture, _ moment: String, _ before: [[UInt8]: [UInt8]], _ after: [[UInt8]: [UInt8]]
