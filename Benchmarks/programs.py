@@ -109,9 +109,9 @@ def parse_statistics(text):
     {"polls/s": 12.0, "in flight reads": 3.0, ..., "batch p50": 4.0, "batch p99": 9.0}."""
     values = {}
     for field in text.split(", "):
-        if field.startswith("in flight"):
-            reads, writes = re.findall(r"\d+", field)
-            values["in flight reads"], values["in flight writes"] = float(reads), float(writes)
+        pair = re.fullmatch(r"(in flight|failed) (\d+) reads (\d+) writes", field)
+        if pair:
+            values[f"{pair[1]} reads"], values[f"{pair[1]} writes"] = float(pair[2]), float(pair[3])
             continue
         percentiles = re.findall(r"(p[\d.]+) (\d+)", field)
         if percentiles:
