@@ -5,7 +5,8 @@ import Glibc
 /// error numbers of the call that would have waited for them.
 package enum StorageCall: String, CaseIterable, Sendable {
     case open, fstat, flock, pread, pwrite, fdatasync, fsync, ftruncate, fallocate, mmap
-    case eventfd
+    case mkdir, rename, unlink, statvfs
+    case eventfd, signalfd
     case epollCreate = "epoll_create1"
     case epollControl = "epoll_ctl"
     case epollWait = "epoll_wait"
@@ -120,6 +121,7 @@ package struct StorageFailure: Sendable {
         Row(nil, [ETIMEDOUT, ENOLINK, ENXIO, ENODEV, ENOMEDIUM, ESTALE], .failedIO,
             "The disk is gone or does not answer; see the kernel's log (dmesg)."),
         Row(nil, [EUCLEAN], .failedIO, "The file system is damaged: unmount and check it (fsck)."),
+        Row([.mkdir], [EMLINK], .refused, "The directory above has as many directories as its file system allows."),
         Row(nil, [EROFS], .refused,
             "The file system is read-only; after an error the kernel makes it so: see its log (dmesg)."),
         Row(nil, [EACCES, EPERM], .refused,
