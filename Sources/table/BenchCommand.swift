@@ -106,7 +106,7 @@ struct BenchRun {
         let longest = (0..<load.processes).map { board.get(.longestNanoseconds, of: $0) }.max() ?? 0
         return BenchReport.Phase(
             name: name, operations: load.keys, seconds: seconds, operationsPerSecond: Double(load.keys) / seconds,
-            longestMicroseconds: load.times ? Double(longest) / 1000 : nil, pageFaults: sum(.pageFaults))
+            longestMicroseconds: load.times && phase == 0 ? Double(longest) / 1000 : nil, pageFaults: sum(.pageFaults))
     }
 
     private func show(_ line: String) {

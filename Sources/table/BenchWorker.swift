@@ -13,7 +13,7 @@ struct BenchLoad: ParsableArguments {
     var valueBytes = 4
     @Option(help: "Ask for the memory of so many keys ahead of time.")
     var ahead = 0
-    @Flag(help: "Take the time of each operation on the process's own clock, too: slower.")
+    @Flag(help: "Take the time of each put on the process's own clock, too: slower.")
     var times = false
 
     static let phases = ["PUT", "MIX", "GET"]
@@ -73,7 +73,7 @@ struct BenchWork {
         var faults = 0
         var longest: UInt64 = 0
         // An option's value is found by its name: once is enough.
-        let (keys, processes, times, ahead) = (load.keys, load.processes, load.times, load.ahead)
+        let (keys, processes, times, ahead) = (load.keys, load.processes, load.times && phase == 0, load.ahead)
         for key in stride(from: share, to: keys, by: processes) {
             if ahead > 0 {
                 buffers.prepare(UInt32(truncatingIfNeeded: key + ahead * processes))
@@ -94,7 +94,7 @@ struct BenchWork {
             done += 1
             if done & 255 == 0 { board.set(done, .operations, of: number) }
         }
-        board.set(Int(longest), .longestNanoseconds, of: number)
+        if times { board.set(Int(longest), .longestNanoseconds, of: number) }
         board.set(ProcessUsage.current().minorPageFaults - faultsBefore, .pageFaults, of: number)
         board.set(board.get(.faults, of: number) + faults, .faults, of: number)
         board.set(done, .operations, of: number)
