@@ -14,6 +14,8 @@ final class HistoryState {
     /// The index of this boot may have slots of records that could not be read when
     /// newer ones were written.
     var mayHaveSpareSlots = false
+    /// Operations of processes that have ended.
+    var retired: [SimulatedOperation] = []
     private var lastOrder: UInt32 = 0
     private var lastPattern: UInt32 = 0
     /// Gets a line for each thing that happens; nil where nobody wants to know.
@@ -30,6 +32,26 @@ final class HistoryState {
         self.random = random
         self.story = story
         models = Array(repeating: KeyModel(), count: keys.count)
+    }
+
+    /// The same moment, with another disk.
+    convenience init(_ other: HistoryState, media: SimulatedMedia) {
+        self.init(
+            seed: other.seed, media: media, indexPages: other.indexPages, keys: other.keys, random: other.random,
+            story: other.story)
+        models = other.models
+        wallMilliseconds = other.wallMilliseconds
+    }
+
+    deinit {
+        forgetRetired()
+    }
+
+    /// Lets go of what ended processes had under way: groups and their operations know
+    /// each other.
+    func forgetRetired() {
+        for operation in retired { operation.group = nil }
+        retired.removeAll()
     }
 
     var time: ShardTime {

@@ -126,7 +126,8 @@ struct KeyModel {
                 versions = next
             }
             // What waits behind a hold has not begun.
-            if operation.kind == .hold, operation.answer == nil || operation.answer?.status == .done { break }
+            let isHeld = operation.answer == nil || operation.answer?.status == .done && !operation.isReleased
+            if operation.kind == .hold, isHeld { break }
         }
         return older + versions
     }

@@ -29,6 +29,20 @@ struct LifePlan {
         if Int.random(in: 0..<3, using: &random) == 0 { drawFaults(using: &random) }
     }
 
+    /// A short life without faults that leaves a few segments and some keys.
+    static func calm(layout: DatafileLayout, using random: inout SplitMix64) -> LifePlan {
+        var plan = LifePlan(layout: layout, using: &random)
+        plan.shardCount = Int.random(in: 1...2, using: &random)
+        plan.sync = .always
+        plan.faults = SimulatedMedia.Faults()
+        plan.allowed = SimulatedFrontEnd.Allowed()
+        plan.allowed.unflushed = true
+        plan.stepCount = 60
+        plan.mix.expiryRarity = 0
+        plan.mix.valueBytesUsual = 300
+        return plan
+    }
+
     private mutating func drawFaults(using random: inout SplitMix64) {
         func rarely(_ rarity: Int, _ probability: Double) -> Double {
             Int.random(in: 0..<rarity, using: &random) == 0 ? probability : 0

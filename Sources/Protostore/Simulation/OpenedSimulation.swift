@@ -39,6 +39,9 @@ struct OpenedSimulation {
             var recovery = IndexRecovery(examination)
             _ = try recovery.blockingRebuild(from: file, into: storage, shouldStop: { false })
             notes += recovery.notes
+            // What an index of before would still know.
+            let losses = notes.filter { $0.severity != .notice && $0.severity != .damage }
+            if !losses.isEmpty { throw StoreError.losses("the simulated disk", losses) }
         }
         var options = StoreOpening.Options(shardCount: shardCount, wallMilliseconds: wallMilliseconds)
         options.reserveCount = reserveCount

@@ -37,6 +37,11 @@ final class SimulatedFrontEnd {
         free = operations.reversed()
     }
 
+    deinit {
+        // The model may still want to know what became of them.
+        history.retired += operations
+    }
+
     var shardCount: Int { mail.count }
     var underWayCount: Int { countOfShard.reduce(0, +) }
 

@@ -1,7 +1,138 @@
-/// Damage to what is stored: in a small store every byte is changed once, every length
-/// cut, every two blocks exchanged. Whatever is damaged, no key has a wrong value, and
-/// no acknowledged write is cut off because something before it rotted.
+/// Damage to what is stored. A small store is served for a while, and closed or left
+/// open; then, one at a time, every byte is changed, every length cut, every two blocks
+/// are exchanged, and the store is opened and read.
+///
+/// - No key ever has a wrong value; what cannot be read is said to be unreadable.
+/// - With one byte changed the store opens, and at most what is in that place is
+///   unreadable: nothing acknowledged is cut off because something before it rotted.
+/// - Where more is damaged the opening may refuse, and where a byte of a segment that was
+///   never used has changed: it could be all that is left of one that was. If it does
+///   not, the same holds.
+/// - The one exception, after an unclean stop: the last commit of a log may vanish.
+///
+/// A store has far more bytes than one history has time for: each seed takes its share
+/// of the damages to the store of its thousand.
 extension SimulatedHistory {
-    func runRot() throws {
+    static let shareCount: UInt64 = 1000
+
+    fileprivate enum Damage {
+        case byte(Int)
+        case length(Int)
+        case blocks(Int, Int)
+    }
+
+    /// - Parameter share: 0..<``shareCount``: which of the damages to this store are tried.
+    func runRot(share: UInt64) throws {
+        figures.histories = 1
+        let (plan, end) = try leaveStore()
+        let image = [UInt8](state.media.contents)
+        let isUsed = try usedSegments()
+        for (number, damage) in damages(image.count).enumerated() where number % Int(Self.shareCount) == Int(share) {
+            var damaged = image
+            damage.apply(to: &damaged)
+            do throws(Violation) {
+                try check(damaged, plan, end, mayRefuse: !damage.isByte(of: isUsed, layout))
+            } catch {
+                throw Violation("\(damage), \(end.kind == .cleanStop ? "closed" : "left open"): \(error)")
+            }
+            figures.crashStates += 1
+        }
+    }
+
+    /// Serves a new store for a moment.
+    /// - Returns: how it was served, and how that ended: without anything under way.
+    private func leaveStore() throws -> (LifePlan, LifeEnd) {
+        try state.indexPages.clear()
+        try create()
+        let plan = LifePlan.calm(layout: layout, using: &state.random)
+        let life = try SimulatedLife(open(plan, callsLeft: .max), plan, state)
+        try life.run()
+        try life.settleDown()
+        var end = life.end(.kill)
+        if state.chance(2) {
+            try life.opened.opening.close(state.media, logEnds: life.logEnds) { _ in }
+            end.kind = .cleanStop
+        }
+        end.flushedNumbers = life.logEnds.map { end.kind == .cleanStop ? $0.number : max($0.number, 1) - 1 }
+        life.die()
+        return (plan, end)
+    }
+
+    /// By number: whether the segment holds records.
+    private func usedSegments() throws -> [Bool] {
+        let examination = try StoreExamination(
+            state.media, Superblock.readCopies(of: state.media), path: "the simulated disk", acceptsLoss: false)
+        return examination.segments.map { $0.footer != nil || !examination.acceptedCommits(of: $0).isEmpty }
+    }
+
+    private func damages(_ byteCount: Int) -> [Damage] {
+        let block = DatafileLayout.blockBytes
+        let segments = DatafileLayout.firstSegmentOffset..<byteCount
+        let superblocks = DatafileLayout.superblockOffsets.map { $0..<($0 + Superblock.byteCount) }
+        var damages = (superblocks + [segments]).flatMap { $0.map { Damage.byte($0) } }
+        let blocks = Array(stride(from: segments.lowerBound, to: byteCount, by: block))
+        damages += blocks.flatMap { [.length($0), .length($0 + SimulatedMedia.sectorBytes)] }
+        for (position, first) in blocks.enumerated() {
+            damages += blocks[..<position].map { .blocks($0, first) }
+        }
+        return damages
+    }
+
+    private func check(_ image: [UInt8], _ plan: LifePlan, _ end: LifeEnd, mayRefuse: Bool) throws(Violation) {
+        let media = image.withUnsafeBytes {
+            SimulatedMedia(copying: $0, capacityBytes: layout.segmentOffset(120), seed: self.state.seed)
+        }
+        let state = HistoryState(self.state, media: media)
+        let life: SimulatedLife
+        do {
+            let opened = try OpenedSimulation(
+                DoomedFile(media, callsLeft: .max, random: state.random),
+                OpenedSimulation.Boot(id: 2, indexPages: state.indexPages), shardCount: plan.shardCount, reserveCount: 1,
+                wallMilliseconds: state.wallMilliseconds)
+            life = try SimulatedLife(opened, plan, state)
+        } catch {
+            if mayRefuse { return }
+            throw Violation("does not open: \(error)")
+        }
+        life.frontEnd.allowed.unreadable = true
+        try compare(life.askAll(), end, unreadableMax: mayRefuse ? .max : 1)
+    }
+
+    private func compare(_ answers: [SimulatedAnswer], _ end: LifeEnd, unreadableMax: Int) throws(Violation) {
+        let now = state.wallMilliseconds
+        var unreadable: [Int] = []
+        for (key, answer) in answers.enumerated() {
+            if answer.status == .unreadable {
+                unreadable.append(key)
+                continue
+            }
+            let versions = state.models[key].possible(at: now) { version in
+                version.order == 0 || version.commitNumber <= end.flushedNumbers[version.log]
+            }
+            guard versions.contains(where: { $0.shows(answer.value, in: now...now) }) else {
+                throw Violation("key \(key) is \(answer.value.map { "\($0)" } ?? "missing"), but may only be one of \(versions)")
+            }
+        }
+        // Keys of equal hashes stand in for each other.
+        let hashes = Set(unreadable.map { state.keys[$0].hash >> 27 })
+        guard hashes.count <= unreadableMax else { throw Violation("keys \(unreadable) are unreadable") }
+    }
+}
+
+extension SimulatedHistory.Damage {
+    /// Whether it is one byte, of the superblock or of a segment in use.
+    fileprivate func isByte(of isUsed: [Bool], _ layout: DatafileLayout) -> Bool {
+        guard case .byte(let position) = self else { return false }
+        let segment = layout.segment(containing: position)
+        return segment < 0 || segment < isUsed.count && isUsed[segment]
+    }
+
+    fileprivate func apply(to image: inout [UInt8]) {
+        switch self {
+        case .byte(let position): image[position] ^= UInt8(1 << (position % 8))
+        case .length(let byteCount): image.removeLast(image.count - byteCount)
+        case .blocks(let first, let second):
+            for position in 0..<DatafileLayout.blockBytes { image.swapAt(first + position, second + position) }
+        }
     }
 }

@@ -6,10 +6,10 @@
 ///      -> sometimes once more, and compare the two -> serve -> end
 /// ```
 final class SimulatedHistory {
-    private let state: HistoryState
-    private let layout: DatafileLayout
-    private var boot: OpenedSimulation.Boot
-    private(set) var figures = Simulation.Figures()
+    let state: HistoryState
+    let layout: DatafileLayout
+    var boot: OpenedSimulation.Boot
+    var figures = Simulation.Figures()
     /// Small disks fill up.
     private let segmentCountMax: Int
 
@@ -52,7 +52,7 @@ final class SimulatedHistory {
         try checkMedia()
     }
 
-    private func create() throws {
+    func create() throws {
         var superblock = StoreCreation.superblock(layout)
         superblock.storeID = StoreID(high: 1, low: 2)
         superblock.hashSeed = SimulatedKeys.hashSeed
@@ -91,7 +91,7 @@ final class SimulatedHistory {
         return life
     }
 
-    private func open(_ plan: LifePlan, callsLeft: Int) throws -> OpenedSimulation {
+    func open(_ plan: LifePlan, callsLeft: Int) throws -> OpenedSimulation {
         let file = DoomedFile(state.media, callsLeft: callsLeft, random: state.random)
         let opened = try OpenedSimulation(
             file, boot, shardCount: plan.shardCount, reserveCount: plan.reserveCount,

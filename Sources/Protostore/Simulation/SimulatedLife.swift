@@ -93,29 +93,39 @@ final class SimulatedLife {
     /// - Returns: what each key is: nil where it has no value.
     func readAll() throws(Violation) -> [ObservedValue?] {
         var found: [ObservedValue?] = []
-        var next = 0
-        var under: [SimulatedOperation] = []
-        while next < history.keys.count {
-            while next < history.keys.count, under.count < Self.requestsMax - 4, let operation = frontEnd.take() {
-                operation.key = next
-                operation.shard = frontEnd.shard(ofKey: next)
-                operation.begin(.get, .get, key: history.keys[next])
-                operation.isAudit = true
-                frontEnd.send(operation)
-                under.append(operation)
-                next += 1
+        for (key, answer) in try askAll().enumerated() {
+            guard answer.status == .found || answer.status == .missing else {
+                throw Violation("key \(key) is \(answer.status)")
             }
-            try settleDown()
-            for operation in under {
-                guard let answer = operation.answer, answer.status == .found || answer.status == .missing else {
-                    throw Violation("key \(operation.key) is \(String(describing: operation.answer?.status))")
-                }
-                found.append(answer.value)
-                frontEnd.giveBack(operation)
-            }
-            under.removeAll()
+            found.append(answer.value)
         }
         return found
+    }
+
+    /// Asks for all keys; by key what was answered.
+    func askAll() throws(Violation) -> [SimulatedAnswer] {
+        var answers: [SimulatedAnswer] = []
+        while answers.count < history.keys.count {
+            var sent: [SimulatedOperation] = []
+            while answers.count + sent.count < history.keys.count, sent.count < Self.requestsMax - 4,
+                let operation = frontEnd.take()
+            {
+                let key = answers.count + sent.count
+                operation.begin(.get, .get, key: history.keys[key])
+                operation.key = key
+                operation.shard = frontEnd.shard(ofKey: key)
+                operation.isAudit = true
+                frontEnd.send(operation)
+                sent.append(operation)
+            }
+            try settleDown()
+            for operation in sent {
+                guard let answer = operation.answer else { throw Violation("key \(operation.key) is not answered") }
+                answers.append(answer)
+                frontEnd.giveBack(operation)
+            }
+        }
+        return answers
     }
 
     /// Whether nothing is under way that a clean stop would have to wait for.

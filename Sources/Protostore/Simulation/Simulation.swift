@@ -38,11 +38,13 @@ package struct Simulation {
     /// - Parameter story: gets a line for each thing that happens.
     /// - Throws: ``Violation``, or an error that no opening may give.
     package mutating func run(_ lane: Lane = .crash, seed: UInt64, story: ((String) -> Void)? = nil) throws {
-        let history = try SimulatedHistory(seed: seed, keys, indexPages, story: story)
+        let shares = SimulatedHistory.shareCount
+        let history = try SimulatedHistory(
+            seed: lane == .rot ? seed / shares : seed, keys, indexPages, story: story)
         defer { figures.add(history.figures) }
         switch lane {
         case .crash: try history.run()
-        case .rot: try history.runRot()
+        case .rot: try history.runRot(share: seed % shares)
         }
     }
 }

@@ -58,6 +58,8 @@ package final class SimulationFleet: Sendable {
             defer { figures = simulation.figures }
             while let next = takeSeed() {
                 seed = next
+                // Where a history traps, the report of the crash says which.
+                Thread.nameCurrent("seed \(seed)")
                 try simulation.run(lane, seed: seed)
             }
         } catch {

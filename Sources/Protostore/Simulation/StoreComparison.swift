@@ -89,6 +89,7 @@ struct StoreComparison {
             }
             history.models[key].settle(on: version)
         }
+        history.forgetRetired()
     }
 }
 

@@ -37,8 +37,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case restartSequence
     /// The open counter is not raised.
     case keepOpenCounter
-    /// What an opening believes is not flushed first.
-    case believeUnflushed
     /// The index says that the commit on its way is in it.
     case claimCommitInFlight
     /// The index says that a group is in it when only its commit is done.

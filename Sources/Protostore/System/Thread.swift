@@ -46,6 +46,11 @@ package final class Thread: Sendable {
         pthread_join(handle, nil)
     }
 
+    /// Names the calling thread, for `top -H` and crash reports; the first 15 bytes count.
+    package static func nameCurrent(_ name: String) {
+        _ = linux_thread_set_name(String(name.prefix(15)))
+    }
+
     /// The number of processors that this process may run on.
     package static var processorCount: Int { Int(linux_cpu_count()) }
 

@@ -11,8 +11,8 @@ enum TidyRules {
     /// The folders of `Sources/Protostore`, lowest first: each may name what those
     /// of an earlier entry declare, and what it declares itself.
     static let layers = [
-        ["System"], ["AIO", "Index", "Shared", "SharedTable", "Metrics"], ["Storage"], ["Commands"], ["Protocols"], ["Network"],
-        ["Server"],
+        ["System"], ["AIO", "Index", "Shared", "SharedTable", "Metrics"], ["Storage"], ["Commands"], ["Protocols"],
+        ["Network"], ["Server", "Simulation"],
     ]
 
     /// Sees the names of types, functions and variables that stand at the top of a

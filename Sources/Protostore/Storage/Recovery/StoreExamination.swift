@@ -99,6 +99,8 @@ package struct StoreExamination: Sendable {
     /// where a later one holds something: freed, it would be missing there.
     private mutating func keepNamed() {
         var named = Set(segments.filter(\.isOfLog).compactMap(\.previousUse))
+        // A log's first segment names none, and an abandoned one may have lost its use.
+        named.remove(SegmentTable.unknownUse)
         // From the newest use to the oldest: each may name one before.
         for segment in segments.filter(\.isAbandoned).sorted(by: { $0.use > $1.use }) where named.contains(segment.use) {
             segments[segment.number].state = .unsealed

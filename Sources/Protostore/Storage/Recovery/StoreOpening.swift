@@ -39,7 +39,7 @@ package struct StoreOpening: Sendable {
     package init<File: BlockFile & ~Copyable>(
         _ examination: StoreExamination, _ datafile: borrowing File, _ options: Options
     ) throws(SystemError) {
-        if !PlantedBug.isPlanted(.believeUnflushed) { try datafile.synchronize() }
+        try datafile.synchronize()
         Failpoint.reached(.afterOpeningFlush)
         let layout = examination.superblock.layout
         let table = try SegmentTable(layout: layout)
