@@ -305,7 +305,7 @@ package final class EventLoop: @unchecked Sendable {
     private func makeReport() -> LoopReport {
         var report = LoopReport(
             loop: number, name: name, hasFrontEnd: frontEnd != nil, hasShard: storage != nil,
-            isDrained: frontEnd?.isDrained ?? true)
+            isDrained: (frontEnd?.isDrained ?? true) && (storage?.isSettled ?? true))
         report.loopCounters = counters
         report.batch = batch
         report.cpuNanoseconds = Thread.currentCPUNanoseconds

@@ -86,7 +86,8 @@ struct FrontEnd: ~Copyable {
 
     /// Whether the next turn has work without any event.
     var hasWork: Bool { !ready.isEmpty || nextInLine != nil }
-    var isDrained: Bool { isDraining && connections.count == 0 }
+    /// Writes of connections that are gone are under way until their shards reply.
+    var isDrained: Bool { isDraining && connections.count == 0 && table.count == 0 }
 
     // MARK: Connections come and go
 

@@ -5,6 +5,10 @@ struct LoopStorage: ~Copyable {
     var device: LinuxAIODevice
     var shard: Shard<SharedIndexMemory>
 
+    /// Nothing of the log is under way, so that the store can be closed in order. After
+    /// a failure it never can.
+    var isSettled: Bool { shard.isLogQuiet || !shard.store.health.acceptsWrites }
+
     /// When to look again at the latest although nothing happened, in milliseconds, or nil.
     func timeoutMilliseconds(now nanoseconds: UInt64) -> CInt? {
         // What the disk has not taken yet, or what waits for memory.

@@ -208,6 +208,23 @@ import Testing
 
     // MARK: Configuration
 
+    /// Else the store would be left with a write at the disk, and not be closed in order.
+    @Test func aStopWaitsForWritesOfConnectionsThatAreGone() throws {
+        let harness = try FrontEndHarness { _ in }
+        let client = try harness.connect()
+        harness.send(client, WrittenValue(client: client, byteCount: 100).request(id: 1))
+        harness.note(client, .readable)
+        harness.turn { _ in nil }
+        harness.disconnect(client)
+        harness.note(client, [.readable, .peerClosed, .hangUp])
+        #expect(harness.runUntilAsleep { _ in nil })
+        harness.frontEnd.closeAll()
+        harness.frontEnd.drain()
+        #expect(!harness.isOpen(client) && !harness.isDrained)
+        harness.answerPending { _ in 0 }
+        #expect(harness.isDrained && harness.holdsNothing && harness.writesSpoiled == 0)
+    }
+
     @Test func shortCircuitsAreForReadsOnly() throws {
         let harness = try FrontEndHarness(shortCircuitsReads: true) { _ in }
         let client = try harness.connect()
