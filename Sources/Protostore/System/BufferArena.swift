@@ -78,6 +78,11 @@ package struct BufferArena: ~Copyable {
         return mapping.base + unit * Self.unitBytes
     }
 
+    /// Whether a buffer is of this arena.
+    package func owns(_ buffer: UnsafeMutableRawPointer) -> Bool {
+        buffer >= mapping.base && buffer < mapping.base + mapping.byteCount
+    }
+
     /// Gives back a buffer that `allocate` returned.
     package mutating func deallocate(_ buffer: UnsafeMutableRawPointer) {
         let distance = buffer - mapping.base

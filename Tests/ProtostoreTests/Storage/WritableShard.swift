@@ -21,7 +21,8 @@ final class WritableShard {
     }
 
     init(
-        seed: UInt64, segmentCount: Int = 6, reserveCount: Int = 0, sync: SyncMode = .always, index: Int? = nil
+        seed: UInt64, segmentCount: Int = 6, reserveCount: Int = 0, sync: SyncMode = .always, index: Int? = nil,
+        bufferBytes: Int = 64 << 20
     ) throws {
         let media = SimulatedMedia(byteCount: Self.layout.segmentOffset(segmentCount), seed: seed)
         let parts = StoreParts(
@@ -35,7 +36,7 @@ final class WritableShard {
         let memory = try PrivateIndexMemory(windowCount: 1024, indexBytesMax: index ?? .max)
         shard = try Shard(
             number: 0, store: parts, index: IndexStorage(memory, partitionCount: 1).takePartition(0),
-            log: LogStart(log: 0), options: options, requestsMax: 1024, depthMax: 32, bufferBytes: 64 << 20)
+            log: LogStart(log: 0), options: options, requestsMax: 1024, depthMax: 32, bufferBytes: bufferBytes)
     }
 
     deinit {

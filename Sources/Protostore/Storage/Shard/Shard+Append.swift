@@ -110,6 +110,8 @@ extension Shard where Memory: ~Copyable {
         if key.lastRecord(in: filling) < 0, key.base == .unknown { buffers[filling].unresolvedCount += 1 }
         pending[number].setLastRecord(position, in: filling)
         pending[number].latest = Int8(filling)
+        // Nobody sees the base any more, and the commit may wait for reads that need room.
+        dropValue(of: number)
         answer(reply, request, with: filling)
     }
 
@@ -120,7 +122,7 @@ extension Shard where Memory: ~Copyable {
     }
 
     private mutating func giveBack(_ reply: ShardReply, _ step: Step) -> Step {
-        if let buffer = reply.buffer { arena.deallocate(buffer) }
+        if let buffer = reply.buffer { release(buffer) }
         return step
     }
 }

@@ -214,7 +214,7 @@ extension Shard where Memory: ~Copyable {
     private mutating func failBuffer(_ number: Int) {
         failGroups(in: number)
         while let held = buffers[number].replies.popFirst() {
-            if let buffer = held.reply.buffer { arena.deallocate(buffer) }
+            if let buffer = held.reply.buffer { release(buffer) }
             if held.request.operation == .get {
                 arrivals.append(held.request)
             } else {

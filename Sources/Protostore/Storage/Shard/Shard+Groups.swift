@@ -24,10 +24,11 @@ extension Shard where Memory: ~Copyable {
         guard pending.count < pending.capacity / 2 else { return refuse(request, .tooLarge) }
         if returnsOldValue, !attachOld(version, to: &reply) { return .stalled }
         guard reserve(number) else {
-            if let buffer = reply.buffer { arena.deallocate(buffer) }
+            if let buffer = reply.buffer { release(buffer) }
             return refuse(request, .indexFull)
         }
         pending[number].isHeld = true
+        dropValue(of: number)
         request.write?.pointee.group?.raise(toSequence: log.sequence)
         replies.append(reply)
         return .finished

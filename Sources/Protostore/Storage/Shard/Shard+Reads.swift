@@ -61,7 +61,7 @@ extension Shard where Memory: ~Copyable {
         }
         var byteCount = min(extent.byteCount, segments.end(of: segment) - extent.offset)
         if !read.isWhole { byteCount = min(byteCount, headBytes(of: read, extent, device.alignment)) }
-        guard let buffer = arena.allocate(byteCount: byteCount) else { return false }
+        guard let buffer = allocate(byteCount) else { return false }
         _ = waiting.popFirst()
         let token = operations.take(
             ReadOperation(
@@ -71,6 +71,14 @@ extension Shard where Memory: ~Copyable {
         counters.readsStarted &+= 1
         counters.bytesRead &+= UInt64(byteCount)
         return true
+    }
+
+    /// A buffer for a read. Stalled keys read their values again: they may wait for a
+    /// commit that waits for this read.
+    private mutating func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+        if let buffer = arena.allocate(byteCount: byteCount) { return buffer }
+        for position in 0..<stalledKeys.count { dropValue(of: stalledKeys[position]) }
+        return arena.allocate(byteCount: byteCount)
     }
 
     /// What holds the header and a key as long as the one in question.

@@ -274,7 +274,7 @@ extension Shard where Memory: ~Copyable {
     /// Gives a reply a copy of a value.
     /// - Returns: false when there is no memory for it now.
     mutating func attach(_ record: ShardUpdate.Record, to reply: inout ShardReply) -> Bool {
-        guard let buffer = arena.allocate(byteCount: max(record.value.count, 1)) else { return false }
+        guard let buffer = copies.allocate(byteCount: max(record.value.count, 1)) else { return false }
         if let source = record.value.baseAddress { buffer.copyMemory(from: source, byteCount: record.value.count) }
         reply.buffer = buffer
         reply.value = UnsafeRawPointer(buffer)

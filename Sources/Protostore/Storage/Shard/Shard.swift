@@ -26,7 +26,12 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// The most bytes that header, key and value of a record may have together.
     let recordBytesMax: Int
     var index: HashIndex<Memory>
+    /// Of reads under way. What is read stays in it no longer than front ends take, but
+    /// for values of stalled keys, which are given up where a read needs the room.
     var arena: BufferArena
+    /// Copies of values in replies. They may wait for a commit, and a commit for a
+    /// read: so they have memory of their own.
+    var copies: BufferArena
     package var time = ShardTime()
 
     var arrivals: Ring<ShardRequest>
@@ -57,7 +62,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     ///   - requestsMax: the most requests that may be in this shard at a time,
     ///     from all front ends together.
     ///   - depthMax: the most reads at the device at a time.
-    ///   - bufferBytes: memory for reads under way and replies not yet copied.
+    ///   - bufferBytes: memory for reads under way and replies not yet copied; half as much
+    ///     again is for copies of values in replies that wait for a commit.
     package init(
         number: Int, store: StoreParts, index: consuming HashIndex<Memory>, log start: LogStart,
         options: ShardOptions, requestsMax: Int, depthMax: Int, bufferBytes: Int
@@ -65,6 +71,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         precondition(bufferBytes >= SizeClass.byteCountMax * 2)
         let layout = store.segments.layout
         let arena = try BufferArena(byteCount: bufferBytes)
+        let copies = try BufferArena(byteCount: bufferBytes / 2)
         let log = try ShardLog(start, store, storeID: options.storeID)
         let first = try CommitBuffer(layout: layout, repliesMax: requestsMax)
         let second = try CommitBuffer(layout: layout, repliesMax: requestsMax)
@@ -77,6 +84,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         recordBytesMax = min(SegmentSpace.recordBytesMax(layout), SizeClass.byteCountMax - ReadExtent.sectorBytes)
         self.index = index
         self.arena = arena
+        self.copies = copies
         self.log = log
         arrivals = Ring(capacity: 2 * requestsMax)
         waiting = Ring(capacity: 2 * requestsMax)
@@ -103,7 +111,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// Takes back the buffer of a reply.
     @inline(__always)
     package mutating func release(_ buffer: UnsafeMutableRawPointer) {
-        arena.deallocate(buffer)
+        if copies.owns(buffer) { copies.deallocate(buffer) } else { arena.deallocate(buffer) }
     }
 
     // MARK: Output
@@ -124,7 +132,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package var hasStalled: Bool { !stalledKeys.isEmpty || !stalledGroups.isEmpty }
     package var keyCount: Int { index.count }
     /// Memory of reads under way and of replies that have not been released.
-    package var bufferBytesInUse: Int { arena.allocatedBytes }
+    package var bufferBytesInUse: Int { arena.allocatedBytes + copies.allocatedBytes }
 
     // MARK: Acting
 
