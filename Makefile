@@ -5,13 +5,15 @@ SWIFT ?= swift
 BUILD_RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 # How much longer than usual the random tests run in `make soak`.
 SOAK_FACTOR ?= 50
+# Histories of `make simulate`; each compares about ten states.
+SIMULATE_SEEDS ?= 10500
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
 # take system calls before the fault shim sees them.
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
 # What `make bench` measures, and how: `make bench ARGS="iops qd1 --seconds 30"`.
 ARGS ?= all
 
-.PHONY: help demo test build bench bench-quick soak clean bootstrap
+.PHONY: help demo test build bench bench-quick simulate survey soak clean bootstrap
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -34,12 +36,22 @@ bench-quick: build ## Run every measurement for a moment: shows that the harness
 	scripts/bootstrap bench
 	python3 -m Benchmarks all --quick
 
-soak: bootstrap ## Run all tests under the thread and address sanitizers, then the random ones for longer
+simulate: bootstrap ## Crash simulated stores: at least 100,000 states compared, then damage
+	$(BUILD_RELEASE) --product simulate
+	.build/release/simulate --seeds $(SIMULATE_SEEDS)
+	.build/release/simulate --lane rot --first-seed 1000 --seeds 24
+
+survey: bootstrap ## Plant bugs in the engine, and see that the simulator catches each
+	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
+	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 60
+
+soak: bootstrap survey ## Run all tests under the thread and address sanitizers, then the random ones for longer
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 		$(SWIFT) test --scratch-path .build/thread --sanitize=thread $(SANITIZER_SKIPS)
 	ASAN_OPTIONS=detect_leaks=0 \
 		$(SWIFT) test --scratch-path .build/address --sanitize=address $(SANITIZER_SKIPS)
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
+	$(MAKE) simulate SIMULATE_SEEDS=200000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
 
 clean: ## Remove everything that was built

@@ -11,7 +11,8 @@
 /// - The one exception, after an unclean stop: the last commit of a log may vanish.
 ///
 /// A store has far more bytes than one history has time for: each seed takes its share
-/// of the damages to the store of its thousand.
+/// of the damages to the store of its thousand; of lengths and pairs of blocks, which
+/// are fewer, ten seeds take the same.
 extension SimulatedHistory {
     static let shareCount: UInt64 = 1000
 
@@ -27,7 +28,7 @@ extension SimulatedHistory {
         let (plan, end) = try leaveStore()
         let image = [UInt8](state.media.contents)
         let isUsed = try usedSegments()
-        for (number, damage) in damages(image.count).enumerated() where number % Int(Self.shareCount) == Int(share) {
+        for damage in damages(share: Int(share), of: image.count) {
             var damaged = image
             damage.apply(to: &damaged)
             do throws(Violation) {
@@ -65,16 +66,17 @@ extension SimulatedHistory {
         return examination.segments.map { $0.footer != nil || !examination.acceptedCommits(of: $0).isEmpty }
     }
 
-    private func damages(_ byteCount: Int) -> [Damage] {
+    private func damages(share: Int, of byteCount: Int) -> [Damage] {
+        let shareCount = Int(Self.shareCount)
         let block = DatafileLayout.blockBytes
         let segments = DatafileLayout.firstSegmentOffset..<byteCount
-        let superblocks = DatafileLayout.superblockOffsets.map { $0..<($0 + Superblock.byteCount) }
-        var damages = (superblocks + [segments]).flatMap { $0.map { Damage.byte($0) } }
+        let superblocks = DatafileLayout.superblockOffsets.flatMap { $0..<($0 + Superblock.byteCount) }
+        let bytes = superblocks.map { $0 } + segments
+        var damages = stride(from: share, to: bytes.count, by: shareCount).map { Damage.byte(bytes[$0]) }
         let blocks = Array(stride(from: segments.lowerBound, to: byteCount, by: block))
-        damages += blocks.flatMap { [.length($0), .length($0 + SimulatedMedia.sectorBytes)] }
-        for (position, first) in blocks.enumerated() {
-            damages += blocks[..<position].map { .blocks($0, first) }
-        }
+        var large = blocks.flatMap { [Damage.length($0), .length($0 + SimulatedMedia.sectorBytes)] }
+        for (position, first) in blocks.enumerated() { large += blocks[..<position].map { .blocks($0, first) } }
+        damages += stride(from: share % (shareCount / 10), to: large.count, by: shareCount / 10).map { large[$0] }
         return damages
     }
 
