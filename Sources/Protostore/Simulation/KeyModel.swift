@@ -34,7 +34,7 @@ struct KeyModel {
     ///   - finished: gets the operations that are over.
     mutating func check(
         keepsStates: Bool, finished: (SimulatedOperation) -> Void
-    ) throws(Violation) {
+    ) throws(Discrepancy) {
         while let operation = queue.first, let answer = operation.answer {
             if !operation.isChecked {
                 try take(answer, of: operation)
@@ -50,11 +50,11 @@ struct KeyModel {
         }
     }
 
-    private mutating func take(_ answer: SimulatedAnswer, of operation: SimulatedOperation) throws(Violation) {
+    private mutating func take(_ answer: SimulatedAnswer, of operation: SimulatedOperation) throws(Discrepancy) {
         switch answer.status {
         case .needsAllowance:
             guard operation.kind == .get, answer.extentBytes > operation.request.allowanceBytes else {
-                throw Violation("\(operation.kind) needs an allowance of \(answer.extentBytes) bytes and had more")
+                throw Discrepancy("\(operation.kind) needs an allowance of \(answer.extentBytes) bytes and had more")
             }
             return
         case .unreadable: return
@@ -68,7 +68,7 @@ struct KeyModel {
             acknowledge(operation, answer, isPresent: isPresent)
             return
         }
-        throw Violation(
+        throw Discrepancy(
             "answered \(answer.status) (existed \(answer.existed), value \(String(describing: answer.value))) to \(operation.kind), "
                 + "but the key is \(current)")
     }

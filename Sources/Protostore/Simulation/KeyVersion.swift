@@ -75,7 +75,7 @@ struct ObservedValue: Equatable, CustomStringConvertible {
 }
 
 /// What was wrong, in words.
-package struct Violation: Error, Equatable, CustomStringConvertible {
+package struct Discrepancy: Error, Equatable, CustomStringConvertible {
     package let description: String
 
     init(_ description: String) {

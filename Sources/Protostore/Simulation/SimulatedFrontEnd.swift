@@ -97,11 +97,11 @@ final class SimulatedFrontEnd {
     ///   - acceptedWrites: whether the store had not failed before the shard's turn.
     func complete(
         _ reply: ShardReply, of shard: SimulatedShard, acceptedWrites: Bool
-    ) throws(Violation) {
-        guard Int(reply.ticket) < operations.count else { throw Violation("a reply to nobody") }
+    ) throws(Discrepancy) {
+        guard Int(reply.ticket) < operations.count else { throw Discrepancy("a reply to nobody") }
         let operation = operations[Int(reply.ticket)]
         guard operation.isUnderWay, operation.shard == shard.number else {
-            throw Violation("a second reply to \(operation.kind) of key \(operation.key)")
+            throw Discrepancy("a second reply to \(operation.kind) of key \(operation.key)")
         }
         countOfShard[operation.shard] -= 1
         answerCount += 1
@@ -120,7 +120,7 @@ final class SimulatedFrontEnd {
 
     private func observe(
         _ reply: ShardReply, _ operation: SimulatedOperation, commitNumber: UInt64
-    ) throws(Violation) -> SimulatedAnswer {
+    ) throws(Discrepancy) -> SimulatedAnswer {
         var answer = SimulatedAnswer(
             status: reply.status, refusal: reply.refusal, existed: reply.existed, value: nil,
             extentBytes: reply.extentBytes, milliseconds: history.wallMilliseconds, step: history.step,
@@ -129,20 +129,20 @@ final class SimulatedFrontEnd {
         answer.value = ObservedValue(
             reply.valueBuffer, key: history.keys[operation.key].bytes, expiryMilliseconds: reply.expiryMilliseconds)
         if answer.value == nil {
-            throw Violation("key \(operation.key): \(reply.valueBytes) bytes that nobody has written")
+            throw Discrepancy("key \(operation.key): \(reply.valueBytes) bytes that nobody has written")
         }
         return answer
     }
 
     private func refuseUnexpected(
         _ reply: ShardReply, _ operation: SimulatedOperation, _ shard: SimulatedShard, acceptedWrites: Bool
-    ) throws(Violation) {
+    ) throws(Discrepancy) {
         switch reply.status {
         case .found, .missing, .needsAllowance, .conditionFailed: return
         case .unreadable where allowed.unreadable: return
-        case .unreadable: throw Violation("key \(operation.key) is unreadable, and no read has failed")
+        case .unreadable: throw Discrepancy("key \(operation.key) is unreadable, and no read has failed")
         case .done:
-            if !acceptedWrites, operation.hasWritten(existed: reply.existed) { throw Violation("a write was acknowledged after another had failed") }
+            if !acceptedWrites, operation.hasWritten(existed: reply.existed) { throw Discrepancy("a write was acknowledged after another had failed") }
         case .refused:
             let isAllowed =
                 switch reply.refusal {
@@ -152,13 +152,13 @@ final class SimulatedFrontEnd {
                 case .storeFailed: !shard.acceptsWrites
                 case .tooLarge: operation.isTooLarge(for: shard)
                 }
-            guard isAllowed else { throw Violation("\(operation.kind) of key \(operation.key) was refused: \(reply.refusal)") }
+            guard isAllowed else { throw Discrepancy("\(operation.kind) of key \(operation.key) was refused: \(reply.refusal)") }
         }
     }
 
     private func advance(
         _ group: SimulatedGroup, _ reply: ShardReply, _ operation: SimulatedOperation, _ answer: SimulatedAnswer
-    ) throws(Violation) {
+    ) throws(Discrepancy) {
         if operation.kind == .hold, operation.request.operation == .hold { operation.answer = answer }
         let next = group.take(reply, to: operation, step: history.step, commitNumber: answer.commitNumber)
         if operation.isReleased { operation.spoilMemory() }
@@ -174,14 +174,14 @@ final class SimulatedFrontEnd {
         }
     }
 
-    private func check(_ key: Int) throws(Violation) {
-        do throws(Violation) {
+    private func check(_ key: Int) throws(Discrepancy) {
+        do throws(Discrepancy) {
             try history.models[key].check(keepsStates: allowed.unflushed) { operation in
                 operation.isFinished = true
                 if operation.group?.isOver ?? true { giveBack(operation) }
             }
         } catch {
-            throw Violation("key \(key): \(error)")
+            throw Discrepancy("key \(key): \(error)")
         }
     }
 

@@ -31,10 +31,10 @@ extension SimulatedHistory {
         for damage in damages(share: Int(share), of: image.count) {
             var damaged = image
             damage.apply(to: &damaged)
-            do throws(Violation) {
+            do throws(Discrepancy) {
                 try check(damaged, plan, end, mayRefuse: !damage.isByte(of: isUsed, layout))
             } catch {
-                throw Violation("\(damage), \(end.kind == .cleanStop ? "closed" : "left open"): \(error)")
+                throw Discrepancy("\(damage), \(end.kind == .cleanStop ? "closed" : "left open"): \(error)")
             }
             figures.crashStates += 1
         }
@@ -80,7 +80,7 @@ extension SimulatedHistory {
         return damages
     }
 
-    private func check(_ image: [UInt8], _ plan: LifePlan, _ end: LifeEnd, mayRefuse: Bool) throws(Violation) {
+    private func check(_ image: [UInt8], _ plan: LifePlan, _ end: LifeEnd, mayRefuse: Bool) throws(Discrepancy) {
         let media = image.withUnsafeBytes {
             SimulatedMedia(copying: $0, capacityBytes: layout.segmentOffset(120), seed: self.state.seed)
         }
@@ -94,13 +94,13 @@ extension SimulatedHistory {
             life = try SimulatedLife(opened, plan, state)
         } catch {
             if mayRefuse { return }
-            throw Violation("does not open: \(error)")
+            throw Discrepancy("does not open: \(error)")
         }
         life.frontEnd.allowed.unreadable = true
         try compare(life.askAll(), end, unreadableMax: mayRefuse ? .max : 1)
     }
 
-    private func compare(_ answers: [SimulatedAnswer], _ end: LifeEnd, unreadableMax: Int) throws(Violation) {
+    private func compare(_ answers: [SimulatedAnswer], _ end: LifeEnd, unreadableMax: Int) throws(Discrepancy) {
         let now = state.wallMilliseconds
         var unreadable: [Int] = []
         for (key, answer) in answers.enumerated() {
@@ -112,12 +112,12 @@ extension SimulatedHistory {
                 version.order == 0 || version.commitNumber <= end.flushedNumbers[version.log]
             }
             guard versions.contains(where: { $0.shows(answer.value, in: now...now) }) else {
-                throw Violation("key \(key) is \(answer.value.map { "\($0)" } ?? "missing"), but may only be one of \(versions)")
+                throw Discrepancy("key \(key) is \(answer.value.map { "\($0)" } ?? "missing"), but may only be one of \(versions)")
             }
         }
         // Keys of equal hashes stand in for each other.
         let hashes = Set(unreadable.map { state.keys[$0].hash >> 27 })
-        guard hashes.count <= unreadableMax else { throw Violation("keys \(unreadable) are unreadable") }
+        guard hashes.count <= unreadableMax else { throw Discrepancy("keys \(unreadable) are unreadable") }
     }
 }
 

@@ -19,7 +19,7 @@ final class SimulatedHistory {
         seed: UInt64, _ keys: SimulatedKeys, _ indexPages: IndexPages, story: ((String) -> Void)?
     ) throws {
         guard let layout = DatafileLayout(segmentBytes: 64 << 10, granuleBytes: 64) else {
-            throw Violation("no such layout")
+            throw Discrepancy("no such layout")
         }
         var random = SplitMix64(seed: seed)
         segmentCountMax = Int.random(in: 0..<6, using: &random) == 0 ? Int.random(in: 4...20, using: &random) : 120
@@ -59,10 +59,10 @@ final class SimulatedHistory {
         try StoreCreation.write(superblock, to: state.media)
     }
 
-    private func checkMedia() throws(Violation) {
+    private func checkMedia() throws(Discrepancy) {
         let media = state.media
-        if media.changedBufferCount > 0 { throw Violation("\(media.changedBufferCount) writes changed while the disk had them") }
-        if media.extendingWriteCount > 0 { throw Violation("\(media.extendingWriteCount) writes of shards extended the file") }
+        if media.changedBufferCount > 0 { throw Discrepancy("\(media.changedBufferCount) writes changed while the disk had them") }
+        if media.extendingWriteCount > 0 { throw Discrepancy("\(media.extendingWriteCount) writes of shards extended the file") }
     }
 
     // MARK: Opening
@@ -84,7 +84,7 @@ final class SimulatedHistory {
         let start = state.wallMilliseconds
         let comparison = try StoreComparison(try life.readAll(), since: start, state, after: end)
         guard comparison.keyCounts.contains(life.keyCount) || opened.hasAdopted && state.mayHaveSpareSlots else {
-            throw Violation("the index has \(life.keyCount) keys, the store \(comparison.keyCounts): \(comparison)")
+            throw Discrepancy("the index has \(life.keyCount) keys, the store \(comparison.keyCounts): \(comparison)")
         }
         comparison.settle(state)
         figures.crashStates += 1
@@ -109,7 +109,7 @@ final class SimulatedHistory {
         figures.interruptedOpenings += 1
         do {
             _ = try open(plan, callsLeft: calls)
-        } catch let error as Violation {
+        } catch let error as Discrepancy {
             throw error
         } catch {
             state.tell { "\(error)" }
@@ -117,11 +117,11 @@ final class SimulatedHistory {
     }
 
     /// What an opening may say when nothing on the disk was damaged.
-    private func check(_ notes: [StoreNote], after end: LifeEnd) throws(Violation) {
+    private func check(_ notes: [StoreNote], after end: LifeEnd) throws(Discrepancy) {
         for note in notes {
             switch note {
             case .tornEnd, .segmentsSealed, .superblockCopy, .commitDamaged(log: _, _, records: 0): break
-            default: throw Violation("after a \(end.kind) the store says: \(note)")
+            default: throw Discrepancy("after a \(end.kind) the store says: \(note)")
             }
         }
     }
@@ -136,7 +136,7 @@ final class SimulatedHistory {
         life.die()
         let again = try start(life.plan, after: end)
         guard again.logEnds == ends else {
-            throw Violation("a second opening found the logs' ends at \(again.logEnds), the first at \(ends)")
+            throw Discrepancy("a second opening found the logs' ends at \(again.logEnds), the first at \(ends)")
         }
         return again
     }

@@ -44,13 +44,13 @@ final class SimulatedLife {
     // MARK: Running
 
     /// Serves for as long as planned.
-    func run() throws(Violation) {
+    func run() throws(Discrepancy) {
         history.media.faults = plan.faults
         frontEnd.allowed = plan.allowed
         for _ in 0..<plan.stepCount { try step() }
     }
 
-    private func step() throws(Violation) {
+    private func step() throws(Discrepancy) {
         history.tick()
         if history.chance(plan.sendRarity) {
             for _ in 0..<Int.random(in: 1...plan.burstMax, using: &history.random) { plan.mix.send(to: frontEnd) }
@@ -67,18 +67,18 @@ final class SimulatedLife {
     }
 
     /// Lets everything that is under way come to its end, on a disk without faults.
-    func settleDown() throws(Violation) {
+    func settleDown() throws(Discrepancy) {
         history.media.faults = SimulatedMedia.Faults()
         var turns = 0
         while frontEnd.underWayCount > 0 || !shards.allSatisfy(isQuiet) {
             turns += 1
-            if turns > 5_000 { throw Violation("operations that are never answered: \(frontEnd.underWayCount)") }
+            if turns > 5_000 { throw Discrepancy("operations that are never answered: \(frontEnd.underWayCount)") }
             history.tick()
             makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random))
             for shard in shards { try shard.turn(frontEnd, isCalm: true) }
         }
         for shard in shards where shard.bufferBytesInUse > 0 {
-            throw Violation("shard \(shard.number) is idle and keeps \(shard.bufferBytesInUse) bytes of buffers")
+            throw Discrepancy("shard \(shard.number) is idle and keeps \(shard.bufferBytesInUse) bytes of buffers")
         }
     }
 
@@ -91,11 +91,11 @@ final class SimulatedLife {
 
     /// Reads all keys.
     /// - Returns: what each key is: nil where it has no value.
-    func readAll() throws(Violation) -> [ObservedValue?] {
+    func readAll() throws(Discrepancy) -> [ObservedValue?] {
         var found: [ObservedValue?] = []
         for (key, answer) in try askAll().enumerated() {
             guard answer.status == .found || answer.status == .missing else {
-                throw Violation("key \(key) is \(answer.status)")
+                throw Discrepancy("key \(key) is \(answer.status)")
             }
             found.append(answer.value)
         }
@@ -103,7 +103,7 @@ final class SimulatedLife {
     }
 
     /// Asks for all keys; by key what was answered.
-    func askAll() throws(Violation) -> [SimulatedAnswer] {
+    func askAll() throws(Discrepancy) -> [SimulatedAnswer] {
         var answers: [SimulatedAnswer] = []
         while answers.count < history.keys.count {
             var sent: [SimulatedOperation] = []
@@ -120,7 +120,7 @@ final class SimulatedLife {
             }
             try settleDown()
             for operation in sent {
-                guard let answer = operation.answer else { throw Violation("key \(operation.key) is not answered") }
+                guard let answer = operation.answer else { throw Discrepancy("key \(operation.key) is not answered") }
                 answers.append(answer)
                 frontEnd.giveBack(operation)
             }

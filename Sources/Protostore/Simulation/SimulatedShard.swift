@@ -35,7 +35,7 @@ final class SimulatedShard {
     func lacksSpace(forDeletes: Bool) -> Bool { forDeletes ? pool.count == 0 : !pool.hasMoreThanReserve }
 
     /// One turn of its loop.
-    func turn(_ frontEnd: SimulatedFrontEnd, isCalm: Bool) throws(Violation) {
+    func turn(_ frontEnd: SimulatedFrontEnd, isCalm: Bool) throws(Discrepancy) {
         let history = frontEnd.history
         let acceptedWrites = health.acceptsWrites
         let mailCount = frontEnd.mail[number].count

@@ -36,7 +36,7 @@ package struct Simulation {
 
     /// Runs the history of a seed.
     /// - Parameter story: gets a line for each thing that happens.
-    /// - Throws: ``Violation``, or an error that no opening may give.
+    /// - Throws: ``Discrepancy``, or an error that no opening may give.
     package mutating func run(_ lane: Lane = .crash, seed: UInt64, story: ((String) -> Void)? = nil) throws {
         let shares = SimulatedHistory.shareCount
         let history = try SimulatedHistory(

@@ -10,13 +10,13 @@ struct StoreComparison {
     ///   - start: wall time when reading began.
     init(
         _ found: [ObservedValue?], since start: UInt64, _ history: HistoryState, after end: LifeEnd
-    ) throws(Violation) {
+    ) throws(Discrepancy) {
         let wall = start...history.wallMilliseconds
         for (key, value) in found.enumerated() {
             let possible = history.models[key].possible(at: history.wallMilliseconds, isFlushed: end.isKept)
             let candidates = possible.indices.filter { possible[$0].shows(value, in: wall) }
             if candidates.isEmpty {
-                throw Violation(
+                throw Discrepancy(
                     "key \(key) is \(value.map { "\($0)" } ?? "missing") after a \(end.kind), but may only be one of \(possible)")
             }
             self.possible.append(possible)
@@ -30,7 +30,7 @@ struct StoreComparison {
     /// All members of a group, or none of them.
     /// - Parameter isRelaxed: a newer write in another log says nothing of the group's,
     ///   since logs may lose different parts of their ends.
-    private func check(_ group: [SimulatedGroup.Write], isRelaxed: Bool) throws(Violation) {
+    private func check(_ group: [SimulatedGroup.Write], isRelaxed: Bool) throws(Discrepancy) {
         var happened: Int?
         var missing: Int?
         for write in group {
@@ -41,7 +41,7 @@ struct StoreComparison {
             if versions.allSatisfy({ $0.order < write.order }) { missing = write.key }
         }
         if let happened, let missing {
-            throw Violation(
+            throw Discrepancy(
                 "of one group (\(group)), the write of key \(happened) is there (\(candidates[happened].map { possible[happened][$0] })) "
                     + "and that of key \(missing) is not (\(candidates[missing].map { possible[missing][$0] }))")
         }
@@ -49,7 +49,7 @@ struct StoreComparison {
 
     /// Of the writes that one log acknowledged before they were flushed, those that
     /// are lost came after those that are there.
-    private func checkOrder() throws(Violation) {
+    private func checkOrder() throws(Discrepancy) {
         var firstLost: [Int: Int] = [:]
         var lastKept: [Int: Int] = [:]
         for (key, versions) in possible.enumerated() {
@@ -63,7 +63,7 @@ struct StoreComparison {
             }
         }
         for (log, step) in firstLost where step < lastKept[log] ?? 0 {
-            throw Violation("log \(log) has lost what was acknowledged at step \(step), and kept what came at \(lastKept[log] ?? 0)")
+            throw Discrepancy("log \(log) has lost what was acknowledged at step \(step), and kept what came at \(lastKept[log] ?? 0)")
         }
     }
 
