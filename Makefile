@@ -7,6 +7,8 @@ BUILD_RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 SOAK_FACTOR ?= 50
 # Histories of `make simulate`; each compares about ten states.
 SIMULATE_SEEDS ?= 10500
+# Shares of the damages to one store: with 1000 every byte, length and pair of blocks has had its turn.
+ROT_SEEDS ?= 24
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
 # take system calls before the fault shim sees them.
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
@@ -39,7 +41,7 @@ bench-quick: build ## Run every measurement for a moment: shows that the harness
 simulate: bootstrap ## Crash simulated stores: at least 100,000 states compared, then damage
 	$(BUILD_RELEASE) --product simulate
 	.build/release/simulate --seeds $(SIMULATE_SEEDS)
-	.build/release/simulate --lane rot --first-seed 1000 --seeds 24
+	.build/release/simulate --lane rot --first-seed 1000 --seeds $(ROT_SEEDS)
 
 survey: bootstrap ## Plant bugs in the engine, and see that the simulator catches each
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
@@ -51,7 +53,7 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	ASAN_OPTIONS=detect_leaks=0 \
 		$(SWIFT) test --scratch-path .build/address --sanitize=address $(SANITIZER_SKIPS)
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
-	$(MAKE) simulate SIMULATE_SEEDS=200000
+	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
 
 clean: ## Remove everything that was built
