@@ -31,7 +31,7 @@ struct MakeData: ParsableCommand {
 
     /// For tests: more segments with less data.
     @Option(help: .hidden)
-    var segmentBytes = DatafileLayout.segmentBytesDefault
+    var segmentBytes: Int?
 
     func validate() throws {
         let sizes = 0...StoreBuilder.Options.valueBytesMax
@@ -49,7 +49,7 @@ struct MakeData: ParsableCommand {
             throw ValidationError("--min-size \(minSize) is more than --max-size \(maxSize).")
         }
         guard !path.isEmpty else { throw ValidationError("--path is empty.") }
-        guard DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) != nil else {
+        if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
             throw ValidationError("--segment-bytes is \(segmentBytes): it must be a power of two, 64 KiB to 1 GiB.")
         }
     }

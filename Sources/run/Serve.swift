@@ -57,7 +57,7 @@ struct Serve: ParsableCommand {
 
     /// For tests: more segments with less data.
     @Option(help: .hidden)
-    var segmentBytes = 16 << 20
+    var segmentBytes: Int?
 
     @Flag(help: "Serve what is left of a store that has lost acknowledged writes, or may have. For one start.")
     var acceptLoss = false

@@ -40,8 +40,9 @@ public struct ServerConfiguration: Sendable {
 
     public var sync = Sync.always
     /// Bytes of a segment of a store that is made because the directory has none: a
-    /// power of two, 64 KiB to 1 GiB.
-    public var segmentBytes = 16 << 20
+    /// power of two, 64 KiB to 1 GiB. Nil for the smallest, from 16 MiB on, of which the
+    /// store can have as many as the file system has room for.
+    public var segmentBytes: Int?
     /// Where the index is mapped: a directory on a memory file system.
     public var indexDirectory = "/dev/shm"
 
@@ -62,7 +63,7 @@ public struct ServerConfiguration: Sendable {
         if !(1...SizeClass.byteCountMax).contains(valueBytesMax) {
             return "--max-value-size is \(valueBytesMax); 1 to \(SizeClass.byteCountMax) bytes are possible"
         }
-        if DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
+        if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
             return "--segment-bytes is \(segmentBytes); powers of two from 65536 to 1073741824 are possible"
         }
         // Not a comparison: what is not a number is in no range.

@@ -49,7 +49,7 @@ struct OpenedSimulation {
         index = storage
         hasAdopted = adopted != nil
         self.notes = notes
-        maker = SegmentMaker(opening, targetCount: reserveCount + shardCount + 2)
+        maker = SegmentMaker(opening, SegmentMaker.Options(targetCount: reserveCount + shardCount + 2))
         storage.publishLive(
             Self.identity(opening.superblock.current, boot), applied: opening.logEnds.map(\.number))
     }

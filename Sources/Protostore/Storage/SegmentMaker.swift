@@ -1,13 +1,22 @@
-/// Keeps free segments ready: makes the datafile longer by one segment of zeros at a
-/// time, ahead of need, so that the write path never does.
+import Synchronization
+
+/// Keeps segments ready for the logs, ahead of need, so that the write path never waits
+/// for one; and takes back those that hold nothing any more.
 ///
 /// ```
-/// zeros -> flush -> superblock: segment count + 1 -> pool
+/// retire:                          map: free -> free list
+/// free list:  (zeros, if punched)
+///             ready mark -> flush -> map: log -> pool
+/// else:       longer file of zeros
+///             ready mark -> flush -> map: log -> superblock: segment count + 1 -> pool
 /// ```
 ///
-/// A crash leaves a file that is longer than its superblock says; what is behind the
-/// last segment is filled again.
-package struct SegmentMaker: Sendable {
+/// What a free segment holds stays there; the map's floor says that it is dead. A crash
+/// leaves a file that is longer than its superblock says, and what is behind the last
+/// segment is filled again; or a free segment with a ready mark, which is free.
+///
+/// Steps are for one thread at a time; ``retire(_:)`` and the counts are for all.
+package final class SegmentMaker: Sendable {
     package enum Outcome: Equatable, Sendable {
         /// There are as many as there should be.
         case enough
@@ -20,62 +29,188 @@ package struct SegmentMaker: Sendable {
         case storeFailed
     }
 
+    package struct Options: Sendable {
+        /// How many ready segments there should be.
+        package var targetCount: Int
+        /// The most that the datafile may have, in bytes; nil = as much as there is room for.
+        package var bytesMax: Int?
+        /// False where the file must not become longer.
+        package var mayGrow = true
+        /// How much the file system has left for the datafile, in bytes.
+        package var freeBytes: @Sendable () -> Int = { .max }
+
+        package init(targetCount: Int) {
+            self.targetCount = targetCount
+        }
+    }
+
+    private struct Lists {
+        /// Free by the map, in ascending order.
+        var free: [Int]
+        /// To be freed.
+        var retired: [Int]
+    }
+
     private let superblock: SuperblockWriter
+    private let map: SegmentMapWriter
     private let parts: StoreParts
-    /// How many free segments there should be.
-    package let targetCount: Int
-    private let freeBytes: @Sendable () -> Int
+    private let options: Options
+    private let lists: Mutex<Lists>
 
     /// Left to others on the same file system, such as the saved index.
     package static let spareBytes = 16 << 20
     private static let zerosBytes = 1 << 20
 
-    /// - Parameter freeBytes: how much the file system has left for the datafile.
-    package init(_ store: StoreOpening, targetCount: Int, freeBytes: @escaping @Sendable () -> Int = { .max }) {
+    package init(_ store: StoreOpening, _ options: Options) {
         superblock = store.superblock
+        map = store.map
         parts = store.parts
-        self.targetCount = targetCount
-        self.freeBytes = freeBytes
+        self.options = options
+        lists = Mutex(Lists(free: store.freeSegments.sorted(), retired: store.retiredSegments))
     }
 
-    /// Makes a segment if there are too few. Takes as long as writing it does.
+    // MARK: For all threads
+
+    /// Gives segments back: nothing in them counts any more, and nothing will look there.
+    /// The next step makes that durable, and only then are they used again.
+    package func retire(_ segments: [Int]) {
+        lists.withLock { $0.retired += segments }
+        parts.pool.wakeMaker()
+    }
+
+    /// Segments that can be used without making the file longer.
+    package var freeCount: Int { lists.withLock { $0.free.count } + parts.pool.count }
+
+    /// Whether the file may become longer now.
+    package var canGrow: Bool { growthRefusal == nil }
+
+    // MARK: Steps
+
+    /// Frees what was given back, and makes a segment ready if there are too few. Takes as
+    /// long as writing that does.
     package func blockingStep<File: BlockFile & ~Copyable>(on datafile: borrowing File) -> Outcome {
-        let outcome = makeSegment(datafile)
+        let isWanted = parts.pool.count < options.targetCount
+        let outcome = blockingFree(datafile) ?? (isWanted ? blockingPrepare(.log, datafile) : .enough)
+        if case .made(let segment) = outcome { parts.pool.add(segment..<(segment + 1)) }
         switch outcome {
-        case .made, .enough: parts.pool.setMayGrow(targetCount > 0)
+        case .made, .enough: parts.pool.setMayGrow(options.targetCount > 0)
         case .noSpace, .failed, .storeFailed: parts.pool.setMayGrow(false)
         }
         return outcome
     }
 
-    private func makeSegment<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome {
+    /// Prepares a segment for compaction to fill: whatever it holds does not count until
+    /// the map calls it sealed.
+    /// - Returns: `.made` with the segment, which is the caller's now; never `.enough`.
+    package func takeForCopies<File: BlockFile & ~Copyable>(on datafile: borrowing File) -> Outcome {
+        blockingFree(datafile) ?? blockingPrepare(.copying, datafile)
+    }
+
+    /// - Returns: nil where all went well.
+    private func blockingFree<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome? {
         guard parts.health.acceptsWrites else { return .storeFailed }
-        guard parts.pool.count < targetCount else { return .enough }
-        let layout = parts.segments.layout
-        let number = Int(superblock.current.segmentCount)
-        guard number < parts.segments.capacity else {
-            return .noSpace("the store has \(number) segments, as many as its format can have")
-        }
-        guard freeBytes() - layout.segmentBytes >= Self.spareBytes else {
-            return .noSpace("the file system is full")
-        }
+        let retired = lists.withLock { $0.retired }
+        guard !retired.isEmpty else { return nil }
+        let entry = SegmentMap.Entry(.free, floor: parts.uses.last)
         do throws(SystemError) {
-            try fill(layout.segmentOffset(number)..<layout.segmentOffset(number + 1), datafile)
+            try map.write(retired.map { ($0, entry) }, to: datafile)
+        } catch {
+            return fail(error)
+        }
+        lists.withLock { lists in
+            // More may have come meanwhile.
+            lists.retired.removeFirst(retired.count)
+            lists.free = (lists.free + retired).sorted()
+        }
+        return nil
+    }
+
+    private func blockingPrepare<File: BlockFile & ~Copyable>(
+        _ state: SegmentMap.State, _ datafile: borrowing File
+    ) -> Outcome {
+        if let segment = lists.withLock({ $0.free.first }) { return prepareFree(segment, state, datafile) }
+        if let refusal = growthRefusal { return .noSpace(refusal) }
+        return grow(state, datafile)
+    }
+
+    private func prepareFree<File: BlockFile & ~Copyable>(
+        _ segment: Int, _ state: SegmentMap.State, _ datafile: borrowing File
+    ) -> Outcome {
+        let range = parts.segments.layout.segmentOffset(segment)..<parts.segments.layout.segmentOffset(segment + 1)
+        do throws(SystemError) {
+            if map.entry(of: segment).isPunched { try fill(range, datafile) }
+            // The file may have lost its end.
+            try datafile.grow(to: range.upperBound)
+            if state == .log { try mark(segment, datafile) }
         } catch {
             return .failed(error)
         }
-        Failpoint.reached(.afterGrow)
+        Failpoint.reached(.afterReadyMark)
+        do throws(SystemError) {
+            try datafile.synchronize()
+            try map.write([(segment, SegmentMap.Entry(state, floor: parts.uses.last))], to: datafile)
+        } catch {
+            return fail(error)
+        }
+        lists.withLock { $0.free.removeAll { $0 == segment } }
+        return .made(segment)
+    }
+
+    /// What a flush that failed should have covered may have been a log's; and what the
+    /// map holds after a failed write is not known.
+    private func fail(_ error: SystemError) -> Outcome {
+        parts.health.fail(error.code)
+        return .storeFailed
+    }
+
+    private func mark<File: BlockFile & ~Copyable>(_ segment: Int, _ datafile: borrowing File) throws(SystemError) {
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: DatafileLayout.blockBytes, alignment: DatafileLayout.blockBytes)
+        defer { block.deallocate() }
+        let offset = parts.segments.layout.segmentOffset(segment)
+        SegmentHeader.ready(segment: UInt64(segment), storeID: map.storeID).encode(into: block, segmentOffset: offset)
+        try datafile.write(UnsafeRawBufferPointer(block), at: offset)
+    }
+
+    // MARK: Growth
+
+    /// Why the file cannot become longer now; nil where it can.
+    private var growthRefusal: String? {
+        let layout = parts.segments.layout
+        let number = Int(superblock.current.segmentCount)
+        guard number < parts.segments.capacity else {
+            return "the store has \(number) segments, as many as its format can have"
+        }
+        guard options.mayGrow else { return "the datafile has lost its end, and is not made longer" }
+        if let bytesMax = options.bytesMax, layout.segmentOffset(number + 1) > bytesMax {
+            return "the store has reached --max-size (\(bytesMax) bytes)"
+        }
+        guard options.freeBytes() - layout.segmentBytes >= Self.spareBytes else { return "the file system is full" }
+        return nil
+    }
+
+    private func grow<File: BlockFile & ~Copyable>(
+        _ state: SegmentMap.State, _ datafile: borrowing File
+    ) -> Outcome {
+        let layout = parts.segments.layout
+        let number = Int(superblock.current.segmentCount)
+        do throws(SystemError) {
+            try fill(layout.segmentOffset(number)..<layout.segmentOffset(number + 1), datafile)
+            Failpoint.reached(.afterGrow)
+            if state == .log { try mark(number, datafile) }
+        } catch {
+            return .failed(error)
+        }
         do throws(SystemError) {
             try datafile.synchronize()
             Failpoint.reached(.afterGrowFlush)
+            // Zeros are behind its commits, whatever use they are of.
+            try map.write([(number, SegmentMap.Entry(state, floor: 0))], to: datafile)
             try superblock.write(to: datafile) { $0.segmentCount = UInt64(number + 1) }
         } catch {
-            // What the flush should have covered may have been a log's.
-            parts.health.fail(error.code)
-            return .storeFailed
+            return fail(error)
         }
         Failpoint.reached(.afterSegmentCount)
-        parts.pool.add(number..<(number + 1))
         return .made(number)
     }
 

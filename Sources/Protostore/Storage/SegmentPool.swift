@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The segments that are free and filled with zeros, for all logs.
+/// The segments that are ready to be opened, for all logs.
 ///
 /// Logs take one every few thousand commits; the segment maker puts new ones in.
 /// So this is the one place behind a lock, held for a few instructions.
@@ -36,9 +36,14 @@ package final class SegmentPool: Sendable {
             guard free.count > (purpose == .writes ? reserveCount : 0) else { return nil }
             return free.removeFirst()
         }
+        wakeMaker()
+        return taken
+    }
+
+    /// Wakes whoever makes new ones.
+    package func wakeMaker() {
         let descriptor = makerDescriptor.load(ordering: .relaxed)
         if descriptor >= 0 { WakeDescriptor.wake(descriptor) }
-        return taken
     }
 
     /// Wakes `descriptor` whenever a segment was asked for, until this is called again.
@@ -55,7 +60,7 @@ package final class SegmentPool: Sendable {
         isBeingFilled.store(mayGrow, ordering: .relaxed)
     }
 
-    /// - Parameter segments: durably part of the datafile, and zeros.
+    /// - Parameter segments: ready, and log by the map, both on stable storage.
     package func add(_ segments: Range<Int>) {
         free.withLock { free in
             free += segments

@@ -15,7 +15,7 @@ package final class Store: Sendable {
         /// keys will be answered as missing, or with older values.
         package var acceptsLoss = false
         /// Of a store that is made because there is none.
-        package var segmentBytes = DatafileLayout.segmentBytesDefault
+        package var segmentBytes: Int?
 
         package init(directory: String) {
             self.directory = directory
@@ -50,6 +50,7 @@ package final class Store: Sendable {
         var openingOptions = StoreOpening.Options(
             shardCount: options.shardCount, wallMilliseconds: Clock.wallMilliseconds())
         openingOptions.reserveCount = Self.reserveCount(shardCount: options.shardCount)
+        openingOptions.givesUpMissing = options.acceptsLoss
         opening = try SystemError.naming(datafile.path) { () throws(SystemError) in
             try StoreOpening(examination, datafile.file, openingOptions)
         }
@@ -79,12 +80,13 @@ package final class Store: Sendable {
         _ opening: StoreOpening, _ examination: StoreExamination, _ options: Options
     ) -> SegmentMaker {
         let isCut = examination.notes.contains { if case .segmentMissing = $0 { true } else { false } }
-        let targetCount = reserveCount(shardCount: options.shardCount) + options.shardCount + 2
         let directory = options.directory
-        return SegmentMaker(opening, targetCount: isCut && !options.acceptsLoss ? 0 : targetCount) {
-            // Where nobody can say, the next write will.
-            (try? Directory.space(at: directory).free) ?? .max
-        }
+        var makerOptions = SegmentMaker.Options(
+            targetCount: reserveCount(shardCount: options.shardCount) + options.shardCount + 2)
+        makerOptions.mayGrow = !isCut || options.acceptsLoss
+        // Where nobody can say, the next write will.
+        makerOptions.freeBytes = { (try? Directory.space(at: directory).free) ?? .max }
+        return SegmentMaker(opening, makerOptions)
     }
 
     /// Hands the index of a shard to the thread that will use it. Once per shard.

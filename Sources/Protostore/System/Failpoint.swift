@@ -19,6 +19,9 @@ package enum Failpoint {
     case beforeSuperblockWrite
     case afterFirstSuperblockCopy
     case afterSecondSuperblockCopy
+    // The segment map, whoever writes it: opening, segment maker.
+    case afterFirstMapCopy
+    case afterSecondMapCopy
     // A log takes a segment.
     case beforeHeaderWrite
     case afterHeaderDurable
@@ -36,6 +39,7 @@ package enum Failpoint {
     case afterSummaryDurable
     // The datafile grows.
     case afterGrow
+    case afterReadyMark
     case afterGrowFlush
     case afterSegmentCount
     // Opening.

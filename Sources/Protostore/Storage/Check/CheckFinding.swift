@@ -14,10 +14,8 @@ package enum CheckFinding: Equatable, Sendable {
     case summaryEntry(segment: Int, number: Int)
     /// The records are not what the footer says of all of them together.
     case footerFields(segment: Int)
-    /// Neither zeros nor valid; the segment counts as one that is still written to.
+    /// It is not valid; the segment counts as one that is still written to.
     case footer(segment: Int, isClosed: Bool)
-    /// Neither header nor records where one looks first, but commits behind.
-    case freeSegment(Int)
     /// Bytes of a segment that neither record nor commit explains.
     case lostRecords(segment: Int, offset: Int, byteCount: Int)
     /// There is none, or not one of this state.
@@ -61,8 +59,6 @@ extension CheckFinding: CustomStringConvertible {
         case .footer(let segment, let isClosed):
             "segment \(segment): the footer is " + (isClosed ? "damaged" : "torn")
                 + "; the next start looks for the segment's commits, and seals it"
-        case .freeSegment(let segment):
-            "segment \(segment) looks free, but holds commits: its header is lost, and it would be overwritten"
         case .lostRecords(let segment, let offset, let byteCount):
             "segment \(segment), byte \(offset): \(byteCount) bytes hold no record any more; what they held is lost"
         case .noIndex(let reason): "index: \(reason); the next start rebuilds it"

@@ -1,15 +1,26 @@
-/// Follows a log from commit to commit: numbers without gap, each with the checksum
-/// of the one before.
+/// Follows a log from commit to commit: numbers without gap but for segments that were
+/// freed, each with the checksum of the one before.
 struct LogCheck {
     private let log: Int
     /// The checksum is 0 where it is not known.
     private var last = CommitReference.none
+    private var mayJump = false
 
     init(log: Int) {
         self.log = log
     }
 
+    /// A segment begins.
+    /// - Parameter followsFreed: what was in front of it may have been freed.
+    mutating func enter(followsFreed: Bool) {
+        mayJump = followsFreed
+    }
+
     mutating func follow(_ commit: CommitHeader, _ report: inout CheckReport) {
+        if mayJump, Int(commit.offset) == DatafileLayout.blockBytes, commit.number > last.number + 1 {
+            last = CommitReference(number: commit.number - 1, checksum: 0)
+        }
+        mayJump = false
         if commit.number > last.number + 1 {
             report.add(.store(.commitsMissing(log: log, (last.number + 1)...(commit.number - 1))))
         } else if commit.number <= last.number || !isLinked(commit) {

@@ -15,21 +15,25 @@ struct SegmentCheck {
     /// - Parameters:
     ///   - segment: as the store's examination understands it.
     ///   - bytes: all of it.
-    init(_ segment: RecoveredSegment, _ bytes: UnsafeRawBufferPointer, _ superblock: Superblock) {
+    ///   - entry: what the segment map says of it.
+    init(
+        _ segment: RecoveredSegment, _ bytes: UnsafeRawBufferPointer, _ superblock: Superblock,
+        _ entry: SegmentMap.Entry?
+    ) {
         self.segment = segment
         self.bytes = bytes
         self.superblock = superblock
-        scan = SegmentScan(bytes, segment: segment.number, superblock: superblock)
+        scan = SegmentScan(bytes, segment: segment.number, superblock: superblock, entry: entry)
     }
 
     /// - Parameters:
     ///   - log: where the segment's log is before it; nil for segments without one.
     ///   - accepted: the numbers of those of its commits that count, where it is not sealed.
-    func run(_ report: inout CheckReport, log: inout LogCheck?, accepted: ClosedRange<UInt64>?) {
+    ///   - mustBeSealed: that it is not is damage.
+    func run(_ report: inout CheckReport, log: inout LogCheck?, accepted: ClosedRange<UInt64>?, mustBeSealed: Bool) {
         switch segment.state {
-        case .free, .abandoned:
+        case .free, .ready, .abandoned, .discarded:
             report.counts.freeSegments += 1
-            if !scan.commits.isEmpty { report.add(.freeSegment(segment.number)) }
         case .missing, .unknown:
             report.counts.lostSegments += 1
         case .sealed(let footer):
@@ -39,11 +43,11 @@ struct SegmentCheck {
             checkSummary(footer, damaged, &report)
         case .unsealed:
             report.counts.openSegments += 1
-            if scan.damage.contains(.footer) {
+            if scan.damage.contains(.footer) || mustBeSealed {
                 report.add(.footer(segment: segment.number, isClosed: superblock.state == .closed))
             }
             _ = checkCommits(&report, &log) { accepted?.contains($0.number) ?? false }
-            if segment.content == .bulk { checkRecords(until: bytes.count - DatafileLayout.blockBytes, &report) }
+            if segment.content != .commits { checkRecords(until: bytes.count - DatafileLayout.blockBytes, &report) }
         }
     }
 
@@ -136,7 +140,7 @@ struct SegmentCheck {
             guard let damage = record.damage else { continue }
             report.add(.record(segment: segment.number, offset: offset + record.offset, damage))
         }
-        guard segment.content == .bulk else { return }
+        guard segment.content != .commits else { return }
         let trailing = segment.footer != nil && found.end < end ? [found.end..<end] : []
         for gap in found.gaps + trailing {
             report.add(.lostRecords(segment: segment.number, offset: offset + gap.lowerBound, byteCount: gap.count))

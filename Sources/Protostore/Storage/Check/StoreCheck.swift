@@ -43,8 +43,10 @@ package struct StoreCheck: Sendable {
         var doneCount = 0
         for (log, numbers) in (ofLogs + [others]).enumerated() {
             var state = log < ofLogs.count ? LogCheck(log: log) : nil
-            for number in numbers {
-                check(number, datafile, &reader, &state)
+            for (position, number) in numbers.enumerated() {
+                if state != nil { state?.enter(followsFreed: examination.logs[log].chain.followsFreed[position]) }
+                let mustBeSealed = state == nil || position + 1 < numbers.count && examination.superblock.state == .closed
+                check(number, datafile, &reader, &state, mustBeSealed: mustBeSealed)
                 doneCount += 1
                 guard everySegment(doneCount, examination.segments.count) else { throw .stopped }
             }
@@ -52,20 +54,23 @@ package struct StoreCheck: Sendable {
     }
 
     private mutating func check<File: BlockFile & ~Copyable>(
-        _ number: Int, _ datafile: borrowing File, _ reader: inout SegmentReader, _ log: inout LogCheck?
+        _ number: Int, _ datafile: borrowing File, _ reader: inout SegmentReader, _ log: inout LogCheck?,
+        mustBeSealed: Bool
     ) {
         let segment = examination.segments[number]
-        if case .missing = segment.state {
-            report.counts.lostSegments += 1
-            return
+        switch segment.state {
+        case .missing: return report.counts.lostSegments += 1
+        // Nobody will ever read what is there.
+        case .free, .ready, .discarded: return report.counts.freeSegments += 1
+        case .abandoned, .sealed, .unsealed, .unknown: break
         }
         reader.read(number, of: datafile)
         for range in reader.unreadable {
             report.add(.store(.blocksUnreadable(segment: number, range.lowerBound...(range.upperBound - 1))))
         }
         let accepted = examination.acceptedCommits(of: segment).map(\.header.number)
-        SegmentCheck(segment, reader.bytes, examination.superblock).run(
-            &report, log: &log, accepted: accepted.first.map { $0...(accepted.last ?? $0) })
+        SegmentCheck(segment, reader.bytes, examination.superblock, examination.map[number]).run(
+            &report, log: &log, accepted: accepted.first.map { $0...(accepted.last ?? $0) }, mustBeSealed: mustBeSealed)
     }
 
     /// Holds an index against the records.

@@ -40,7 +40,7 @@ package struct StoreInformation: Sendable {
 
     private mutating func add(_ segment: RecoveredSegment, _ examination: StoreExamination) {
         switch segment.state {
-        case .free, .abandoned: segments.freeSegments += 1
+        case .free, .ready, .abandoned, .discarded: segments.freeSegments += 1
         case .missing, .unknown: segments.lostSegments += 1
         case .sealed(let footer):
             segments.sealedSegments += 1

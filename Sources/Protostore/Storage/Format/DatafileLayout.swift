@@ -1,8 +1,8 @@
 /// Where things are in the datafile. All numbers are bytes.
 ///
 /// ```
-/// 0                 superblock, first copy (4 KiB)
-/// 512 KiB           superblock, second copy (4 KiB)
+/// 0                 superblock, first copy (4 KiB), and behind it the segment map (SegmentMap)
+/// 512 KiB           superblock, second copy (4 KiB), and behind it the segment map's second copy
 /// 1 MiB             segment 0
 /// 1 MiB + n * s     segment n, of s = segmentBytes
 /// ```
@@ -51,8 +51,18 @@ package struct DatafileLayout: Equatable, Sendable {
         return granule
     }
 
-    /// The most bytes a datafile can have: what locations reach.
-    package var byteCountMax: Int { granuleBytes << Self.locationBits }
+    /// The smallest segments, from the default on, of which the segment map has enough
+    /// for `byteCount` bytes; the largest that there are where none has.
+    package static func segmentBytes(reaching byteCount: Int) -> Int {
+        var segment = segmentBytesDefault
+        while segment < segmentBytesRange.upperBound, SegmentMap.segmentCountMax * segment < byteCount { segment *= 2 }
+        return segment
+    }
+
+    /// The most bytes a datafile can have: what locations reach, and the segment map.
+    package var byteCountMax: Int {
+        min(granuleBytes << Self.locationBits, segmentOffset(SegmentMap.segmentCountMax))
+    }
 
     package func segmentOffset(_ segment: Int) -> Int {
         Self.firstSegmentOffset + segment * segmentBytes

@@ -1,23 +1,30 @@
 /// The blocks that frame a segment's records. See ``DatafileLayout`` for the picture.
 
 /// The first sector of a segment's first block, written when the segment is
-/// taken into use. Disks write a sector as a whole or not at all, so that a
-/// power cut leaves the header before or this one. Zeros: the segment was never used.
+/// made ready, and again when it is taken into use. Disks write a sector as a whole or
+/// not at all, so that a power cut leaves the header before or this one.
 ///
 /// ```
 /// offset size  field (little-endian)
 ///    0     8   magic "PSSEGHDR"
 ///    8     8   segment number
-///   16     8   use: open counter << 32 | number, never repeated in the life of the store
+///   16     8   use: open counter << 32 | number, never repeated in the life of the store; 0 = none, it is ready
 ///   24    16   store id
 ///   40     4   log: the shard whose commits these are
-///   44     4   content: 1 bulk, 2 commits
+///   44     4   content: 1 bulk, 2 commits, 3 ready, 4 copies
 ///   48     8   use of the segment before this one in the same log; 0 = none
 ///   56     8   opened at, milliseconds since 1970
 ///   64   440   zeros
 ///  504     8   XXH3-64 of the rest, seeded with the segment's offset in the file
 ///  512  3584   zeros
 /// ```
+///
+/// A header is valid if and only if magic and checksum match, the content is known, and the
+/// use is 0 where the content is "ready" and nowhere else. Whether it counts is the segment
+/// map's to say.
+///
+/// The use of the segment before tells numbers that are missing between two segments from
+/// those of segments that were freed (``LogChain``).
 package struct SegmentHeader: Equatable, Sendable {
     /// The bytes that count: one sector.
     package static let byteCount = ReadExtent.sectorBytes
@@ -28,6 +35,10 @@ package struct SegmentHeader: Equatable, Sendable {
         case bulk = 1
         /// Commits of a log.
         case commits = 2
+        /// Prepared for a log, and never opened.
+        case ready = 3
+        /// As bulk, but copies that compaction has made.
+        case copies = 4
     }
 
     package var segment: UInt64
@@ -43,6 +54,13 @@ package struct SegmentHeader: Equatable, Sendable {
         self.use = use
         self.storeID = storeID
         self.openedMilliseconds = openedMilliseconds
+    }
+
+    /// The mark of a segment that is prepared for a log.
+    package static func ready(segment: UInt64, storeID: StoreID) -> SegmentHeader {
+        var header = SegmentHeader(segment: segment, use: 0, storeID: storeID, openedMilliseconds: 0)
+        header.content = .ready
+        return header
     }
 
     package func encode(into block: UnsafeMutableRawBufferPointer, segmentOffset: Int) {
@@ -64,7 +82,7 @@ package struct SegmentHeader: Equatable, Sendable {
         guard block.count >= Self.byteCount else { return nil }
         let sector = UnsafeRawBufferPointer(rebasing: block[..<Self.byteCount])
         guard sector.get(0) == Self.magic, sector.hasValidChecksum(seed: UInt64(segmentOffset)),
-            let content = Content(rawValue: sector.get(44))
+            let content = Content(rawValue: sector.get(44)), (content == .ready) == (sector.get(16, as: UInt64.self) == 0)
         else { return nil }
         self.init(
             segment: block.get(8), use: block.get(16), storeID: StoreID(block, at: 24),

@@ -5,7 +5,7 @@
 /// ```
 /// offset size  field (little-endian)
 ///    0     8   magic "PROTOSTR"
-///    8     4   format version: 2
+///    8     4   format version: 3
 ///   12     4   block bytes: 4096
 ///   16     8   compatible features: a reader and a writer may ignore unknown bits
 ///   24     8   read-only-compatible features: a reader may, a writer may not
@@ -31,11 +31,11 @@
 ///
 /// A copy is valid if and only if magic and checksum match, the sizes are ones
 /// that ``DatafileLayout`` admits, locations reach all segments, the state is known, and
-/// there are at most 128 logs. It can be opened if, besides, the format version is 2 and
+/// there are at most 128 logs. It can be opened if, besides, the format version is 3 and
 /// no unknown incompatible feature is set.
 package struct Superblock: Equatable, Sendable {
     package static let byteCount = DatafileLayout.blockBytes
-    package static let formatVersion: UInt32 = 2
+    package static let formatVersion: UInt32 = 3
     package static let databaseCount = 16
     package static let logCountMax = 128
     private static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"

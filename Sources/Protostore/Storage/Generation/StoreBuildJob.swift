@@ -114,6 +114,8 @@ final class StoreBuildJob: Sendable {
         try index.save(to: directory.path, identity: IndexIdentity(superblock, logEnds: [], datafile: directory.datafile))
         try Directory.synchronize(directory.path)
         guard everyTick(progress) else { throw StoreBuildError.stopped }
+        try SegmentMapWriter(SegmentMap(storeID: superblock.storeID)).write(
+            (0..<plan.segmentCount).map { ($0, SegmentMap.Entry(.sealed, floor: 0)) }, to: directory.datafile)
         try superblock.write(to: directory.datafile)
     }
 }

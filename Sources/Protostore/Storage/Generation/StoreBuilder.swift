@@ -43,8 +43,9 @@ package enum StoreBuilder {
         package var seed: UInt64
         /// Replace a store that is there.
         package var force = false
-        /// A power of two, 64 KiB to 1 GiB.
-        package var segmentBytes = DatafileLayout.segmentBytesDefault
+        /// A power of two, 64 KiB to 1 GiB; nil for the smallest, from 16 MiB on, of which
+        /// a store can have as many as the file system has room for.
+        package var segmentBytes: Int?
         /// Free bytes to count with instead of the file system's.
         package var freeBytes: Int?
 

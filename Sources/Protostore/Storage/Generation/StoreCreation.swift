@@ -1,4 +1,5 @@
-/// Makes empty stores: a superblock, and no segments yet.
+/// Makes empty stores: a superblock, and no segments yet, so that no part of the segment
+/// map counts.
 ///
 /// A store is there from the moment that one copy of its superblock is, and not
 /// before. What an interrupted creation leaves is a datafile that ends where its first
@@ -6,10 +7,11 @@
 /// can be in it, so that the next one completes it.
 package enum StoreCreation {
     /// Makes `directory` a store if it holds nothing of one. Its parent must be there.
-    /// - Parameter segmentBytes: a power of two, 64 KiB to 1 GiB.
+    /// - Parameter segmentBytes: a power of two, 64 KiB to 1 GiB; nil for the smallest, from
+    ///   16 MiB on, of which a store can have as many as the file system has room for.
     /// - Returns: whether it did; false where there is a datafile to be opened.
     /// - Throws: `.notAStore` where there are files of a store, but no datafile.
-    package static func createIfMissing(in directory: String, segmentBytes: Int) throws -> Bool {
+    package static func createIfMissing(in directory: String, segmentBytes: Int?) throws -> Bool {
         guard try mayCreate(in: directory) else { return false }
         let claim: StoreDirectory
         do {
@@ -21,7 +23,9 @@ package enum StoreCreation {
         } catch StoreBuildError.exists {
             return false
         }
-        let granuleBytes = DatafileLayout.granuleBytes(reaching: try claim.space().total)
+        let totalBytes = try claim.space().total
+        let granuleBytes = DatafileLayout.granuleBytes(reaching: totalBytes)
+        let segmentBytes = segmentBytes ?? DatafileLayout.segmentBytes(reaching: totalBytes)
         guard let layout = DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) else {
             preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
         }

@@ -10,13 +10,14 @@ struct StorePlan: Sendable {
 
     /// O(keys), about 2 ns each.
     /// - Parameters:
-    ///   - fileSystemBytes: the size of the file system, which the granule must let the store grow to.
+    ///   - fileSystemBytes: the size of the file system, which granule and segments must let the store grow to.
     ///   - freeBytes: what all files together may take.
     /// - Returns: nil where they would take more.
     init?(_ options: StoreBuilder.Options, fileSystemBytes: Int, freeBytes: Int) {
         let reach = max(fileSystemBytes, Self.estimatedByteCount(options))
         let granuleBytes = DatafileLayout.granuleBytes(reaching: reach)
-        guard let layout = DatafileLayout(segmentBytes: options.segmentBytes, granuleBytes: granuleBytes) else {
+        let segmentBytes = options.segmentBytes ?? DatafileLayout.segmentBytes(reaching: reach)
+        guard let layout = DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) else {
             preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
         }
         let sizes = GeneratedSizes(range: options.valueBytes, seed: options.seed)
@@ -68,8 +69,9 @@ struct StorePlan: Sendable {
         let meanBytes = (options.valueBytes.lowerBound + options.valueBytes.upperBound) / 2
         let recordBytes = recordBytes(meanBytes) + DatafileLayout.granuleBytesMin / 2
         let dataBytes = options.keyCount * (recordBytes + SummaryEntry.byteCount)
-        let segmentCount = dataBytes / (options.segmentBytes - 2 * DatafileLayout.blockBytes) + 1
-        return DatafileLayout.firstSegmentOffset + segmentCount * options.segmentBytes
+        let segmentBytes = options.segmentBytes ?? DatafileLayout.segmentBytesDefault
+        let segmentCount = dataBytes / (segmentBytes - 2 * DatafileLayout.blockBytes) + 1
+        return DatafileLayout.firstSegmentOffset + segmentCount * segmentBytes
             + companionBytes(options.keyCount)
     }
 

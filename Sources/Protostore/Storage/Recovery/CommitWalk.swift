@@ -24,16 +24,18 @@ struct CommitWalk {
     private(set) var damage: [SegmentScan.Damage] = []
     /// Where the next commit would begin.
     private(set) var end = DatafileLayout.blockBytes
+    /// Where the last directory ends that was looked at without being believed.
+    private(set) var directoriesEnd = DatafileLayout.blockBytes
 
     init(_ place: SegmentPlace) {
         self.place = place
     }
 
-    /// The highest use that any directory in the segment names, and its log.
-    func latestUse() -> LogUse? {
+    /// The highest use above `floor` that any directory in the segment names, and its log.
+    func latestUse(above floor: UInt64) -> LogUse? {
         var latest: LogUse?
         forEachDirectory(behind: 0, limit: place.limit, use: nil) { directory, _ in
-            guard directory.header.use > latest?.use ?? 0 else { return }
+            guard directory.header.use > latest?.use ?? floor else { return }
             latest = LogUse(use: directory.header.use, log: directory.header.log)
         }
         return latest
@@ -94,14 +96,17 @@ struct CommitWalk {
     }
 
     /// What a damaged first copy hides: all commits that begin here or behind, sorted by place.
-    private func commitsFromHere(limit: Int) -> [FoundCommit] {
+    private mutating func commitsFromHere(limit: Int) -> [FoundCommit] {
         var found: [FoundCommit] = []
+        var directoriesEnd = directoriesEnd
         forEachDirectory(behind: end, limit: limit, use: log.use) { directory, copy in
+            directoriesEnd = max(directoriesEnd, directory.header.end)
             guard isOurs(directory.header, limit: limit), Int(directory.header.offset) >= end else { return }
             found.append(
                 FoundCommit(
                     directory: directory, isFirstCopyValid: copy == .first, isSecondCopyValid: copy == .second))
         }
+        self.directoriesEnd = directoriesEnd
         found.sort { first, second in
             if first.header.offset != second.header.offset { return first.header.offset < second.header.offset }
             return first.isFirstCopyValid && !second.isFirstCopyValid

@@ -138,7 +138,7 @@ extension StoreExamination {
             return segment.content == .commits ? acceptedCommits(of: segment).flatMap(\.entries) : segment.records
         }
         reader.read(number, of: datafile)
-        let reading = RecoveredSegment(reader, segment: number, superblock)
+        let reading = RecoveredSegment(reader, segment: number, superblock, map[number])
         return reading.content == .commits
             ? reading.commits.flatMap(\.entries) : reader.records(of: number, use: segment.use, superblock)
     }

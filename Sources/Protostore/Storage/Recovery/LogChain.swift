@@ -5,6 +5,13 @@
 /// went through them. Commits are numbered without gap and name the checksum of the
 /// one before.
 ///
+/// Sealed segments are **freed** in any order, and with them their commits: between two
+/// segments numbers may jump. They may where the segment behind says in its header that it
+/// followed one that is not there; where its header is damaged, where the segment in front
+/// is sealed. The first commit then stands at the segment's first place: one that stands
+/// further behind has lost what was in front of it. A log's newest sealed segment is never
+/// freed, so that its end is always to be found.
+///
 /// What is **required** must be there: up to where the superblock says that the log
 /// was when the store was closed or opened, up to the last commit of each sealed
 /// segment, and up to what any valid commit calls flushed. A required commit that
@@ -27,30 +34,39 @@ package struct LogChain: Equatable, Sendable {
         package var flushedNumber: UInt64
         /// All its records are valid.
         package var isWhole: Bool
+        /// It stands at the first place of its segment.
+        package var isFirst: Bool
 
         package init(
-            reference: CommitReference, previousChecksum: UInt64, flushedNumber: UInt64, isWhole: Bool
+            reference: CommitReference, previousChecksum: UInt64, flushedNumber: UInt64, isWhole: Bool,
+            isFirst: Bool = false
         ) {
             self.reference = reference
             self.previousChecksum = previousChecksum
             self.flushedNumber = flushedNumber
             self.isWhole = isWhole
+            self.isFirst = isFirst
         }
     }
 
     package struct Segment: Equatable, Sendable {
         package var use: UInt64
-        /// Of the log's segment before; nil where the header is damaged, or names none.
+        /// Of the log's segment before, 0 for none; nil where the header is damaged.
         package var previousUse: UInt64?
         /// A sealed segment's last commit.
         package var sealed: CommitReference?
+        /// It is sealed, and has no commit.
+        package var isEmpty: Bool
         /// In order of place; nil where it was not looked for them.
         package var commits: [Commit]?
 
-        package init(use: UInt64, previousUse: UInt64?, sealed: CommitReference?, commits: [Commit]?) {
+        package init(
+            use: UInt64, previousUse: UInt64?, sealed: CommitReference?, isEmpty: Bool = false, commits: [Commit]?
+        ) {
             self.use = use
             self.previousUse = previousUse
             self.sealed = sealed
+            self.isEmpty = isEmpty
             self.commits = commits
         }
     }
@@ -70,8 +86,8 @@ package struct LogChain: Equatable, Sendable {
     /// Accepted commits that do not name the checksum of the one before, or are not
     /// the one that the superblock names.
     package private(set) var broken: [UInt64] = []
-    /// Uses that a segment names as the one before and that were not found.
-    package private(set) var vanishedUses: [UInt64] = []
+    /// For each segment, whether segments in front of it may have been freed.
+    package private(set) var followsFreed: [Bool] = []
     /// Commits that were found, and not accepted, behind the end.
     package private(set) var tornCount = 0
     /// The log ends before a commit that was found.
@@ -80,15 +96,21 @@ package struct LogChain: Equatable, Sendable {
 
     /// - Parameters:
     ///   - segments: all of the log, in ascending order of use.
+    ///   - emptyUses: of segments of the log that were opened and hold nothing.
     ///   - known: where the log was when the store was closed, or last opened.
-    package init(_ segments: [Segment], known: CommitReference, isClosed: Bool) {
+    package init(
+        _ segments: [Segment], emptyUses: Set<UInt64> = [], known: CommitReference, isClosed: Bool
+    ) {
         limit = isClosed ? known.number : .max
         required = isClosed ? known.number : Self.required(segments, known)
         let lasts = Self.lastNumbers(segments)
+        let uses = emptyUses.union(segments.map(\.use))
         for (position, segment) in segments.enumerated() {
-            notePredecessor(of: segment, in: segments, position)
+            let before = position > 0 ? segments[position - 1] : nil
+            followsFreed.append(
+                segment.previousUse.map { $0 != 0 && !uses.contains($0) } ?? (before == nil || before?.sealed != nil))
             accept(segment, position, through: lasts[position])
-            if let sealed = segment.sealed { accept(sealed: sealed, isScanned: segment.commits != nil) }
+            accept(sealedEndOf: segment, position)
             ends.append(end)
         }
         lose(upTo: required, known)
@@ -115,20 +137,14 @@ package struct LogChain: Equatable, Sendable {
         }.reversed()
     }
 
-    private mutating func notePredecessor(of segment: Segment, in segments: [Segment], _ position: Int) {
-        guard let previous = segment.previousUse, previous != (position > 0 ? segments[position - 1].use : 0) else {
-            return
-        }
-        vanishedUses.append(previous)
-    }
-
     // MARK: Walking along the log
 
     private mutating func accept(_ segment: Segment, _ position: Int, through last: UInt64) {
         var count = 0
         for commit in segment.commits ?? [] {
             let number = commit.reference.number
-            guard !hasEnded, number <= last, number <= limit, follows(commit) else {
+            let mayJump = followsFreed[position] && count == 0
+            guard !hasEnded, number <= last, number <= limit, follows(commit, mayJump: mayJump) else {
                 tornCount += 1
                 // Where an older segment's torn end was, the newer ones go on.
                 if number <= last { hasEnded = true }
@@ -142,27 +158,33 @@ package struct LogChain: Equatable, Sendable {
     }
 
     /// Whether the log goes on with `commit`; notes what it has lost before.
-    private mutating func follows(_ commit: Commit) -> Bool {
+    /// - Parameter mayJump: what was in front of it may have been freed.
+    private mutating func follows(_ commit: Commit, mayJump: Bool) -> Bool {
         let number = commit.reference.number
         // Only damage could make numbers fall within what a segment holds.
         guard number > end.number else { return false }
         let isNext = number == end.number + 1
-        let isLinked = isNext && (end.checksum == 0 || commit.previousChecksum == end.checksum)
+        let isBehindFreed = !isNext && mayJump && commit.isFirst
+        let isLinked = isBehindFreed || isNext && (end.checksum == 0 || commit.previousChecksum == end.checksum)
         // The first that is not required follows the last that is, be it lost.
         let isNextOfLost = end.number < required && number == required + 1
         let isWhole = commit.isWhole || PlantedBug.isPlanted(.believeTornCommit)
         if number > required, !isWhole || !(isLinked || isNextOfLost) { return false }
+        if isBehindFreed { return true }
         if !isNext {
-            missing.append(end.number + 1...number - 1)
+            missing.append((mayJump ? number - 1 : end.number + 1)...number - 1)
         } else if !isLinked, end.number > 0 {
             broken.append(number)
         }
         return true
     }
 
-    private mutating func accept(sealed: CommitReference, isScanned: Bool) {
-        guard sealed.number > end.number else { return }
-        if isScanned { missing.append(end.number + 1...sealed.number) }
+    private mutating func accept(sealedEndOf segment: Segment, _ position: Int) {
+        guard let sealed = segment.sealed, sealed.number > end.number else { return }
+        let mayJump = followsFreed[position] && accepted[position].isEmpty
+        if segment.commits != nil, !(mayJump && segment.isEmpty) {
+            missing.append((mayJump ? sealed.number : end.number + 1)...sealed.number)
+        }
         end = sealed
     }
 

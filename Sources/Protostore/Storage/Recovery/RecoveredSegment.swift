@@ -1,10 +1,14 @@
 /// A segment as an opening understands it.
 package struct RecoveredSegment: Sendable {
     package enum State: Sendable {
-        /// It holds nothing, and may be used.
+        /// Whatever it holds is dead, by the map.
         case free
-        /// The same, once its header is zeros again.
+        /// It is prepared for a log, and was never opened.
+        case ready
+        /// It was opened, and nothing was written to it. To be freed.
         case abandoned
+        /// Compaction had not finished it. To be freed.
+        case discarded
         case sealed(SegmentFooter)
         /// `commits`, or `records`, say what it holds.
         case unsealed
@@ -24,12 +28,15 @@ package struct RecoveredSegment: Sendable {
     /// Whether all of it was read, and `commits` is what was found.
     package var isScanned = false
     package var commits: [RecoveredCommit] = []
-    /// Records of a bulk segment without a valid footer.
+    /// Records of a segment written in one piece without a valid footer.
     package var records: [SummaryEntry] = []
     /// What could not be read, in bytes from its start.
     package var unreadable: [Range<Int>] = []
-    /// Where its last byte stands that is not zero.
+    /// Where the last byte stands that may be of its use: in a segment that was never used
+    /// before the last one that is not zero, else the end of the last directory.
     package var contentEnd = 0
+    /// What it held before was not replaced by zeros.
+    package var isReused = false
 
     package init(number: Int, state: State) {
         self.number = number
@@ -52,7 +59,8 @@ package struct RecoveredSegment: Sendable {
     /// As the chain of its log needs it.
     var link: LogChain.Segment {
         LogChain.Segment(
-            use: use, previousUse: previousUse == 0 ? nil : previousUse, sealed: footer?.lastCommit,
+            use: use, previousUse: previousUse, sealed: footer?.lastCommit,
+            isEmpty: footer.map { Int($0.recordsEnd) <= DatafileLayout.blockBytes } ?? false,
             commits: isScanned ? commits.map(\.link) : nil)
     }
 
@@ -77,23 +85,32 @@ package struct RecoveredCommit: Sendable {
     var link: LogChain.Commit {
         LogChain.Commit(
             reference: header.reference, previousChecksum: header.previousChecksum,
-            flushedNumber: header.flushedNumber, isWhole: isWhole)
+            flushedNumber: header.flushedNumber, isWhole: isWhole,
+            isFirst: Int(header.offset) == DatafileLayout.blockBytes)
     }
 }
 
 extension RecoveredSegment {
     /// What a segment's bytes say.
-    init(_ reader: borrowing SegmentReader, segment: Int, _ superblock: Superblock) {
-        let scan = SegmentScan(reader.bytes, segment: segment, superblock: superblock)
+    init(
+        _ reader: borrowing SegmentReader, segment: Int, _ superblock: Superblock, _ entry: SegmentMap.Entry?
+    ) {
+        let scan = SegmentScan(reader.bytes, segment: segment, superblock: superblock, entry: entry)
         self.init(number: segment, state: .unknown)
         isScanned = true
         unreadable = reader.unreadable
-        contentEnd = reader.contentEnd
+        isReused = entry?.floor ?? 0 > 0
+        contentEnd = isReused ? scan.directoriesEnd : reader.contentEnd
         isHeaderDamaged = scan.header == nil && !scan.isBlank
         let log = Int(scan.header?.log ?? scan.commits.first?.header.log ?? 0)
+        if scan.header?.content == .ready {
+            state = .ready
+            return
+        }
+        let isEmpty = contentEnd <= DatafileLayout.blockBytes && unreadable.isEmpty
         guard let use = scan.use, log < Superblock.logCountMax else {
-            let isEmpty = contentEnd <= DatafileLayout.blockBytes && unreadable.isEmpty
-            if isEmpty { state = scan.isBlank ? .free : .abandoned }
+            // A segment of the logs has a header: without one it may have lost everything.
+            if entry == nil, isEmpty { state = scan.isBlank ? .free : .abandoned }
             return
         }
         self.use = use
@@ -102,8 +119,8 @@ extension RecoveredSegment {
         previousUse = scan.header?.previousUse
         state = scan.footer.map { .sealed($0) } ?? .unsealed
         commits = scan.commits.map { RecoveredCommit($0, reader.bytes, segment, superblock) }
-        if contentEnd <= DatafileLayout.blockBytes, unreadable.isEmpty { state = .abandoned }
-        if content == .bulk, isUnsealed { records = reader.records(of: segment, use: use, superblock) }
+        if isEmpty, isUnsealed, content == .commits { state = .abandoned }
+        if content != .commits, isUnsealed { records = reader.records(of: segment, use: use, superblock) }
     }
 
     /// Joins two readings of one segment: what either of them found is there.

@@ -6,12 +6,12 @@
 ///
 /// ```
 /// header valid      its use counts; commits are looked for where it says that there are some
-/// header damaged    the highest use that a valid footer or directory names counts, and
-///                   whatever is there is taken: commits where there are any, else records
+/// header damaged    the highest use above the floor that a valid footer or directory names
+///                   counts, and whatever is there is taken: commits where there are any, else records
 /// ```
 ///
 /// What earlier uses of the segment left behind is never taken for this one's, and
-/// no damage either.
+/// no damage either: the segment map has the use up to which it is dead.
 ///
 /// LEFT OUT: values. Directories are verified here; whether the records of a
 /// commit are whole is `CommitDirectory.damagedRecords`, and records without
@@ -32,6 +32,8 @@ package struct SegmentScan: Sendable {
     package let gaps: [CommitGap]
     /// Where the last commit ends, in bytes from the segment's start; where the first would begin, if there is none.
     package let end: Int
+    /// Where the last directory of the segment's use ends, whether its commit was taken or not.
+    package let directoriesEnd: Int
     /// Never used: the header's sector is zeros, and there is nothing else.
     package let isBlank: Bool
     package let damage: [Damage]
@@ -39,7 +41,8 @@ package struct SegmentScan: Sendable {
     package enum Damage: Equatable, Sendable {
         case header
         /// The last block is neither zeros nor a footer of any use. While the segment
-        /// was being sealed this is what a power cut leaves.
+        /// was being sealed this is what a power cut leaves. Not noted where it could be
+        /// what an earlier use has left.
         case footer
         /// Of the commit with this number, at this offset in the segment. The other copy is valid.
         case directory(CommitDirectory.Copy, number: UInt64, offset: Int)
@@ -51,19 +54,33 @@ package struct SegmentScan: Sendable {
     ///   - bytes: of the whole segment, `layout.segmentBytes`.
     ///   - segment: its number.
     ///   - superblock: of the store.
+    ///   - entry: what the segment map says of it; nil where that is not known.
     /// - Complexity: O(bytes) at worst: two looks at each block, and one checksum of
     ///   each directory that there is.
-    package init(_ bytes: UnsafeRawBufferPointer, segment: Int, superblock: Superblock) {
+    package init(
+        _ bytes: UnsafeRawBufferPointer, segment: Int, superblock: Superblock, entry: SegmentMap.Entry? = nil
+    ) {
         let layout = superblock.layout
         precondition(bytes.count == layout.segmentBytes)
         let place = SegmentPlace(
             bytes: bytes, offset: layout.segmentOffset(segment), layout: layout, hashSeed: superblock.hashSeed)
-        let header = place.header.flatMap { $0.segment == UInt64(segment) && $0.storeID == superblock.storeID ? $0 : nil }
+        let floor = entry?.floor ?? 0
+        let header = place.header.flatMap { header in
+            let isOurs = header.segment == UInt64(segment) && header.storeID == superblock.storeID
+            return isOurs && entry?.admits(header) ?? true ? header : nil
+        }
         let anyFooter = place.footer.flatMap { $0.segment == UInt64(segment) ? $0 : nil }
+        let newerFooter = anyFooter.flatMap { $0.use > floor ? $0 : nil }
         var walk = CommitWalk(place)
-        let identity = header.map { LogUse(use: $0.use, log: $0.log) } ?? Self.newest(walk.latestUse(), anyFooter)
-        let footer = anyFooter.flatMap { $0.use == identity?.use ? $0 : nil }
-        if let identity, header?.content != .bulk { walk.run(identity, footer) }
+        let mayHoldCommits = header.map { $0.content == .commits } ?? (entry?.state != .sealed)
+        let identity: LogUse?
+        if let header {
+            identity = header.content == .ready ? nil : LogUse(use: header.use, log: header.log)
+        } else {
+            identity = Self.newest(mayHoldCommits ? walk.latestUse(above: floor) : nil, newerFooter)
+        }
+        let footer = newerFooter.flatMap { $0.use == identity?.use ? $0 : nil }
+        if let identity, mayHoldCommits { walk.run(identity, footer) }
 
         self.segment = segment
         self.header = header
@@ -72,8 +89,9 @@ package struct SegmentScan: Sendable {
         commits = walk.commits
         gaps = walk.gaps
         end = walk.end
-        content = header?.content ?? Self.content(commits: walk.commits.count + walk.gaps.count, footer)
-        let isFooterDamaged = anyFooter == nil && !place.isLastBlockZeros
+        directoriesEnd = max(walk.commits.last?.header.end ?? DatafileLayout.blockBytes, walk.directoriesEnd)
+        content = header?.content ?? Self.content(entry, commits: walk.commits.count + walk.gaps.count, footer)
+        let isFooterDamaged = anyFooter == nil && !place.isLastBlockZeros && floor == 0
         isBlank = header == nil && place.isHeaderZeros && identity == nil && !isFooterDamaged
         damage = (header == nil && !isBlank ? [.header] : []) + (isFooterDamaged ? [.footer] : []) + walk.damage
     }
@@ -84,8 +102,10 @@ package struct SegmentScan: Sendable {
         return LogUse(use: footer.use, log: nil)
     }
 
-    private static func content(commits: Int, _ footer: SegmentFooter?) -> SegmentHeader.Content? {
-        if commits > 0 { return .commits }
+    private static func content(
+        _ entry: SegmentMap.Entry?, commits: Int, _ footer: SegmentFooter?
+    ) -> SegmentHeader.Content? {
+        if commits > 0 || entry?.state == .log && footer != nil { return .commits }
         return footer.map { $0.lastCommit == .none ? .bulk : .commits }
     }
 }

@@ -2,7 +2,8 @@
 ///
 /// ```
 /// superblock    the newer of two copies
-/// survey        header and footer of each segment           -> free, sealed, unsealed
+/// segment map   the newer of two copies of each block       -> free, or a floor
+/// survey        header and footer of all others             -> ready, sealed, unsealed
 /// scan          unsealed segments, and those whose header   -> commits, each verified
 ///               is damaged, as a whole
 /// chains        the commits of each log                     -> its end; what is lost, what torn
@@ -20,6 +21,7 @@ package struct StoreExamination: Sendable {
     }
 
     package let copies: Superblock.Copies
+    package let map: SegmentMap
     package var superblock: Superblock { copies.superblock }
     /// By number; segments without a use among them.
     package private(set) var segments: [RecoveredSegment] = []
@@ -33,23 +35,24 @@ package struct StoreExamination: Sendable {
     ///   - path: of the datafile, for messages.
     ///   - shouldStop: asked now and then; true ends the run with `.stopped`.
     /// - Throws: ``StoreError`` `.unreadable`, `.losses`, `.stopped` or `.system`.
-    /// - Complexity: two small reads per segment, and all bytes of those that are not sealed.
+    /// - Complexity: two small reads for each segment that is not free, and all bytes of those that are not sealed.
     package init<File: BlockFile & ~Copyable>(
         _ datafile: borrowing File, _ copies: Superblock.Copies, path: String, acceptsLoss: Bool,
         shouldStop: () -> Bool = { false }
     ) throws(StoreError) {
         self.copies = copies
-        notes = copies.damaged.map { .superblockCopy($0) }
+        map = SegmentMap(of: datafile, copies.superblock)
+        notes = copies.damaged.map { .superblockCopy($0) } + map.notes(segmentCount: Int(copies.superblock.segmentCount))
         var reader: SegmentReader
         let survey: SegmentSurvey
         do throws(SystemError) {
-            survey = try SegmentSurvey(of: datafile, superblock)
+            survey = try SegmentSurvey(of: datafile, superblock, map)
             reader = try SegmentReader(layout: superblock.layout)
         } catch {
             throw .system(error)
         }
         segments = survey.segments.map { RecoveredSegment($0) }
-        for segment in survey.segments where segment.isDoubtful(isClosed: superblock.state == .closed) {
+        for segment in survey.segments where segment.isDoubtful {
             if shouldStop() { throw .stopped }
             scan(segment.number, datafile, &reader)
         }
@@ -68,7 +71,7 @@ package struct StoreExamination: Sendable {
         _ segment: Int, _ datafile: borrowing File, _ reader: inout SegmentReader
     ) {
         reader.read(segment, of: datafile)
-        let reading = RecoveredSegment(reader, segment: segment, superblock)
+        let reading = RecoveredSegment(reader, segment: segment, superblock, map[segment])
         if segments[segment].isScanned { segments[segment].join(reading) } else { segments[segment] = reading }
     }
 
@@ -95,27 +98,26 @@ package struct StoreExamination: Sendable {
         return logs.map { $0.sorted { segments[$0].use < segments[$1].use } }
     }
 
-    /// A segment that was opened, and of which nothing else survived, stays in its log
-    /// where a later one holds something: freed, it would be missing there.
-    private mutating func keepNamed() {
-        var named = Set(segments.filter(\.isOfLog).compactMap(\.previousUse))
-        // A log's first segment names none, and an abandoned one may have lost its use.
-        named.remove(SegmentTable.unknownUse)
-        // From the newest use to the oldest: each may name one before.
-        for segment in segments.filter(\.isAbandoned).sorted(by: { $0.use > $1.use }) where named.contains(segment.use) {
-            segments[segment.number].state = .unsealed
-            if let previous = segment.previousUse { named.insert(previous) }
-        }
+    private mutating func makeChains() {
+        logs = chains()
+        // Where a log has lost something, a segment that holds nothing is kept, to be sealed
+        // with where the log goes on: the loss is said once.
+        let kept = segments.filter { $0.isAbandoned && $0.log < logs.count && !logs[$0.log].chain.missing.isEmpty }
+        guard !kept.isEmpty else { return }
+        for segment in kept { segments[segment.number].state = .unsealed }
+        logs = chains()
     }
 
-    private mutating func makeChains() {
-        keepNamed()
+    private func chains() -> [Log] {
         let isClosed = superblock.state == .closed
-        logs = segmentsByLog().enumerated().map { log, numbers in
+        let empty = segments.filter(\.isAbandoned)
+        return segmentsByLog().enumerated().map { log, numbers in
             let known = log < superblock.logEnds.count ? superblock.logEnds[log] : .none
+            let emptyUses = Set(empty.filter { $0.log == log }.map(\.use))
             return Log(
                 segments: numbers,
-                chain: LogChain(numbers.map { segments[$0].link }, known: known, isClosed: isClosed))
+                chain: LogChain(
+                    numbers.map { segments[$0].link }, emptyUses: emptyUses, known: known, isClosed: isClosed))
         }
     }
 
@@ -133,14 +135,20 @@ package struct StoreExamination: Sendable {
 
     private func isDoubtful(_ segment: RecoveredSegment) -> Bool {
         switch segment.state {
-        case .free, .missing, .sealed: false
-        case .abandoned: segment.isHeaderDamaged
+        case .free, .ready, .discarded, .missing, .sealed: false
+        case .abandoned: segment.isHeaderDamaged || mayHideCommits(segment)
         case .unknown: true
         case .unsealed:
-            segment.content == .bulk || segment.isHeaderDamaged || !segment.unreadable.isEmpty
+            segment.content != .commits || mayHideCommits(segment) || segment.isHeaderDamaged || !segment.unreadable.isEmpty
                 || segment.contentEnd > acceptedEnd(of: segment) || !logs[segment.log].chain.missing.isEmpty
                 || segment.commits.contains { !$0.isWhole || !$0.hasBothCopies }
         }
+    }
+
+    /// Behind what was found there may be more that one read did not show: in a segment
+    /// that was used before, nothing else tells.
+    private func mayHideCommits(_ segment: RecoveredSegment) -> Bool {
+        segment.isReused && superblock.state == .open
     }
 
     /// The commits of a segment that count.
@@ -180,7 +188,7 @@ package struct StoreExamination: Sendable {
         case .unknown: notes.append(.segmentUnknown(segment.number))
         default: if segment.isHeaderDamaged { notes.append(.segmentHeader(segment.number)) }
         }
-        if segment.isUnsealed, segment.content == .bulk { notes.append(.recordsUnknown(segment: segment.number)) }
+        if segment.isUnsealed, segment.content != .commits { notes.append(.recordsUnknown(segment: segment.number)) }
         for range in segment.unreadable {
             notes.append(.blocksUnreadable(segment: segment.number, range.lowerBound...(range.upperBound - 1)))
         }
@@ -193,7 +201,6 @@ package struct StoreExamination: Sendable {
     private mutating func note(_ number: Int, _ log: Log) {
         notes += log.chain.missing.map { .commitsMissing(log: number, $0) }
         notes += log.chain.broken.map { .commitUnlinked(log: number, $0) }
-        notes += log.chain.vanishedUses.map { .segmentVanished(use: $0, log: number) }
         if log.segments.contains(where: { segments[$0].isUnsealed && hasTornEnd(segments[$0]) }) {
             notes.append(.tornEnd(log: number, after: log.chain.end.number, commits: log.chain.tornCount))
         }
@@ -204,12 +211,24 @@ package struct StoreExamination: Sendable {
     }
 }
 
+extension SegmentMap {
+    fileprivate func notes(segmentCount: Int) -> [StoreNote] {
+        blocks.enumerated().flatMap { number, block -> [StoreNote] in
+            guard block.isLost else { return block.damagedCopies.map { .mapCopy(block: number, copy: $0) } }
+            let segments = Self.segments(ofBlock: number).clamped(to: 0..<segmentCount)
+            return [.mapLost(segments: segments.lowerBound...(segments.upperBound - 1))]
+        }
+    }
+}
+
 extension RecoveredSegment {
     /// What the survey says, as far as that is all there is to know.
     fileprivate init(_ survey: SegmentSurvey.Segment) {
         self.init(number: survey.number, state: .unknown)
         switch survey.state {
-        case .blank: state = .free
+        case .free, .blank: state = .free
+        case .discarded: state = .discarded
+        case .ready: state = .ready
         case .missing: state = .missing
         case .unsealed: break
         case .sealed(let footer): state = .sealed(footer)
@@ -224,12 +243,11 @@ extension RecoveredSegment {
 
 extension SegmentSurvey.Segment {
     /// Whether it has to be read as a whole. One that looks as if it had never been used
-    /// may hold the end of a log that was not closed, behind damage in front of it.
-    fileprivate func isDoubtful(isClosed: Bool) -> Bool {
+    /// may hold commits behind damage in front of them.
+    fileprivate var isDoubtful: Bool {
         switch state {
-        case .blank: !isClosed
-        case .missing: false
-        case .unsealed: true
+        case .free, .ready, .discarded, .missing: false
+        case .blank, .unsealed: true
         case .sealed: header == nil
         }
     }

@@ -1,12 +1,16 @@
 /// What an opening has to say about the state of a store.
 package enum StoreNote: Equatable, Sendable, CustomStringConvertible {
     case superblockCopy(Int)
+    /// One copy of a block of the segment map.
+    case mapCopy(block: Int, copy: Int)
+    /// Both copies: what these segments are for is taken from what they hold, and freed ones
+    /// may show what was deleted.
+    case mapLost(segments: ClosedRange<Int>)
     case segmentMissing(Int)
     /// Nothing tells what the segment holds.
     case segmentUnknown(Int)
     /// Its use is known from elsewhere, so that its records are served.
     case segmentHeader(Int)
-    case segmentVanished(use: UInt64, log: Int)
     case blocksUnreadable(segment: Int, ClosedRange<Int>)
     case commitsMissing(log: Int, ClosedRange<UInt64>)
     /// It does not name the commit before it.
@@ -34,20 +38,24 @@ package enum StoreNote: Equatable, Sendable, CustomStringConvertible {
     package var severity: Severity {
         switch self {
         case .tornEnd, .segmentsSealed: .notice
-        case .superblockCopy, .segmentHeader, .commitUnlinked, .commitDamaged, .blocksUnreadable: .damage
-        case .segmentMissing, .segmentUnknown, .segmentVanished, .recordsUnknown: .lossWithoutIndex
-        case .commitsMissing: .loss
+        case .superblockCopy, .mapCopy, .segmentHeader, .commitUnlinked, .commitDamaged, .blocksUnreadable: .damage
+        case .segmentMissing, .segmentUnknown, .recordsUnknown: .lossWithoutIndex
+        case .commitsMissing, .mapLost: .loss
         }
     }
 
     package var description: String {
         switch self {
         case .superblockCopy(let number): "copy \(number + 1) of the superblock is damaged; it will be written again"
+        case .mapCopy(let block, let copy):
+            "copy \(copy + 1) of block \(block) of the segment map is damaged; it will be written again"
+        case .mapLost(let segments):
+            "both copies of the segment map are damaged where segments \(segments.lowerBound) to \(segments.upperBound) "
+                + "are: which of them were freed is not known, so that deleted keys may show again"
         case .segmentMissing(let number): "segment \(number) is missing: the datafile ends before it"
         case .segmentUnknown(let number):
             "segment \(number) has neither a valid header nor anything that says what it holds: its records cannot be served"
         case .segmentHeader(let number): "the header of segment \(number) is damaged; its records are served"
-        case .segmentVanished(let use, let log): "log \(log): the segment with use \(use) is not there"
         case .blocksUnreadable(let segment, let range):
             "segment \(segment): bytes \(range.lowerBound) to \(range.upperBound) cannot be read"
         case .commitsMissing(let log, let numbers):

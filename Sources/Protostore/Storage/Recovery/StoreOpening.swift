@@ -2,7 +2,7 @@
 /// hands it to the shards.
 ///
 /// ```
-/// examination -> index -> flush -> seal -> superblock: open counter + 1, open -> shards
+/// examination -> index -> flush -> segment map, if damaged -> seal -> superblock: open counter + 1, open -> shards
 /// ```
 ///
 /// A crash between any two writes leaves a store of which the next examination finds
@@ -15,6 +15,8 @@ package struct StoreOpening: Sendable {
         package var shardCount: Int
         /// Segments that puts leave for deletes.
         package var reserveCount = 0
+        /// Segments behind the end of the file may be made again, without what they held.
+        package var givesUpMissing = false
         /// The time, milliseconds since 1970.
         package var wallMilliseconds: UInt64
 
@@ -25,6 +27,11 @@ package struct StoreOpening: Sendable {
     }
 
     package let superblock: SuperblockWriter
+    package let map: SegmentMapWriter
+    /// Free by the map: the segment maker makes them ready.
+    package let freeSegments: [Int]
+    /// They hold nothing that counts: the segment maker frees them.
+    package let retiredSegments: [Int]
     /// What the shards share.
     package let parts: StoreParts
     /// By number of the shard.
@@ -41,6 +48,8 @@ package struct StoreOpening: Sendable {
     ) throws(SystemError) {
         try datafile.synchronize()
         Failpoint.reached(.afterOpeningFlush)
+        let map = SegmentMapWriter(examination.map)
+        try map.repair(with: examination.lostEntries, of: datafile)
         let layout = examination.superblock.layout
         let table = try SegmentTable(layout: layout)
         for segment in examination.segments where segment.use != SegmentTable.unknownUse && segment.holdsRecords {
@@ -52,7 +61,6 @@ package struct StoreOpening: Sendable {
         let resumed = Set(logs.compactMap { $0.open?.segment })
         let sealed = try Self.seal(examination, except: resumed, datafile, options.wallMilliseconds)
         for footer in sealed { table.seal(Int(footer.segment), sequenceMax: footer.sequenceMax) }
-        try Self.freeAbandoned(examination, datafile)
 
         Failpoint.reached(.afterOpeningSeals)
         let logEnds = examination.logEnds(count: options.shardCount)
@@ -63,12 +71,17 @@ package struct StoreOpening: Sendable {
             superblock.logEnds = logEnds
         }
         self.superblock = superblock
+        self.map = map
+        freeSegments = examination.segments { if case .free = $0 { true } else { false } }
+        retiredSegments = examination.retiredSegments(givesUpMissing: options.givesUpMissing)
         self.logs = logs
         self.logEnds = logEnds
         sealedCount = sealed.count
         parts = StoreParts(
             segments: table,
-            pool: SegmentPool(free: examination.freeSegments, reserveCount: options.reserveCount),
+            pool: SegmentPool(
+                free: examination.segments { if case .ready = $0 { true } else { false } },
+                reserveCount: options.reserveCount),
             health: StoreHealth(), uses: UseCounter(openCounter: superblock.current.openCounter))
     }
 
@@ -88,20 +101,6 @@ package struct StoreOpening: Sendable {
         }
         return try sealing.writeFooters(to: datafile)
     }
-
-    /// Segments that were opened, and then not written to.
-    private static func freeAbandoned<File: BlockFile & ~Copyable>(
-        _ examination: StoreExamination, _ datafile: borrowing File
-    ) throws(SystemError) {
-        let zeros = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: DatafileLayout.blockBytes, alignment: DatafileLayout.blockBytes)
-        defer { zeros.deallocate() }
-        zeros.initializeMemory(as: UInt8.self, repeating: 0)
-        for segment in examination.segments where segment.isAbandoned {
-            try datafile.write(
-                UnsafeRawBufferPointer(zeros), at: examination.superblock.layout.segmentOffset(segment.number))
-        }
-    }
 }
 
 extension RecoveredSegment {
@@ -117,14 +116,32 @@ extension RecoveredSegment {
 // MARK: - What follows from an examination
 
 extension StoreExamination {
-    /// Segments that may be used, those included whose header has yet to be cleared.
-    var freeSegments: [Int] {
-        segments.filter { segment in
-            switch segment.state {
-            case .free, .abandoned: true
-            case .sealed, .unsealed, .unknown, .missing: false
+    /// The numbers of segments in certain states.
+    fileprivate func segments(_ isIncluded: (RecoveredSegment.State) -> Bool) -> [Int] {
+        segments.filter { isIncluded($0.state) }.map(\.number)
+    }
+
+    fileprivate func retiredSegments(givesUpMissing: Bool) -> [Int] {
+        segments { state in
+            switch state {
+            case .abandoned, .discarded: true
+            case .missing: givesUpMissing
+            case .free, .ready, .sealed, .unsealed, .unknown: false
             }
-        }.map(\.number)
+        }
+    }
+
+    /// What the segment map says from now on of segments of which nothing was known but what they hold.
+    fileprivate var lostEntries: [(segment: Int, entry: SegmentMap.Entry)] {
+        segments.filter { map[$0.number] == nil }.map { segment in
+            let state: SegmentMap.State
+            switch segment.state {
+            case .free: state = .free
+            case .sealed, .unsealed: state = segment.content == .commits ? .log : .sealed
+            case .ready, .abandoned, .discarded, .unknown, .missing: state = .log
+            }
+            return (segment.number, SegmentMap.Entry(state, floor: 0))
+        }
     }
 
     /// Where each log is, for all that the store has and at least `count`.
