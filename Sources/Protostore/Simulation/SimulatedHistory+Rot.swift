@@ -5,8 +5,8 @@
 /// - No key ever has a wrong value; what cannot be read is said to be unreadable.
 /// - With one byte changed the store opens, and at most what is in that place is
 ///   unreadable: nothing acknowledged is cut off because something before it rotted.
-/// - Where more is damaged the opening may refuse, and where a byte of a segment that was
-///   never used has changed: it could be all that is left of one that was. If it does
+/// - Where more is damaged the opening may refuse, and where a byte of a segment that is
+///   only ready has changed: it could be all that is left of one that was used. If it does
 ///   not, the same holds.
 /// - The one exception, after an unclean stop: the last commit of a log may vanish.
 ///
@@ -71,10 +71,12 @@ extension SimulatedHistory {
         let block = DatafileLayout.blockBytes
         let segments = DatafileLayout.firstSegmentOffset..<byteCount
         let superblocks = DatafileLayout.superblockOffsets.flatMap { $0..<($0 + Superblock.byteCount) }
-        let bytes = superblocks.map { $0 } + segments
+        let mapBlocks = (0..<2).map { SegmentMap.offset(ofBlock: 0, copy: $0) }
+        let bytes = superblocks + mapBlocks.flatMap { $0..<($0 + block) } + segments
         var damages = stride(from: share, to: bytes.count, by: shareCount).map { Damage.byte(bytes[$0]) }
-        let blocks = Array(stride(from: segments.lowerBound, to: byteCount, by: block))
-        var large = blocks.flatMap { [Damage.length($0), .length($0 + SimulatedMedia.sectorBytes)] }
+        let inSegments = Array(stride(from: segments.lowerBound, to: byteCount, by: block))
+        var large = inSegments.flatMap { [Damage.length($0), .length($0 + SimulatedMedia.sectorBytes)] }
+        let blocks = mapBlocks + inSegments
         for (position, first) in blocks.enumerated() { large += blocks[..<position].map { .blocks($0, first) } }
         damages += stride(from: share % (shareCount / 10), to: large.count, by: shareCount / 10).map { large[$0] }
         return damages

@@ -69,6 +69,9 @@ package final class SegmentMaker: Sendable {
         lists = Mutex(Lists(free: store.freeSegments.sorted(), retired: store.retiredSegments))
     }
 
+    /// How many ready segments there should be.
+    package var targetCount: Int { options.targetCount }
+
     // MARK: For all threads
 
     /// Gives segments back: nothing in them counts any more, and nothing will look there.
@@ -201,6 +204,7 @@ package final class SegmentMaker: Sendable {
         } catch {
             return .failed(error)
         }
+        Failpoint.reached(.afterReadyMark)
         do throws(SystemError) {
             try datafile.synchronize()
             Failpoint.reached(.afterGrowFlush)

@@ -116,12 +116,12 @@ import Testing
 
     @Test func aStoreOfANewerFormat() throws {
         let scratch = try ScratchDirectory()
-        var bytes = try [UInt8](repeating: 0, count: SuperblockTests.second) + SuperblockTests.resealed(8, 3)
+        var bytes = try [UInt8](repeating: 0, count: SuperblockTests.second) + SuperblockTests.resealed(8, 4)
         bytes += [UInt8](repeating: 0, count: 1 << 20)
         try scratch.write(bytes, to: "protostore.data")
         let lines = try refusal(Self.start(scratch))
         #expect(lines.count == 1)
-        #expect(lines.first?.contains("has format version 3; this program reads version 2") == true)
+        #expect(lines.first?.contains("has format version 4; this program reads version 3") == true)
     }
 
     @Test func aStoreThatAnotherProcessHasOpen() throws {

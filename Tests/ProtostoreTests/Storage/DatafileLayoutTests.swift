@@ -25,7 +25,19 @@ import Testing
         #expect(DatafileLayout.granuleBytes(reaching: reach64 + 1) == 128)
         #expect(DatafileLayout.granuleBytes(reaching: 4096 << 33) == 4096)
         #expect(DatafileLayout.granuleBytes(reaching: .max) == 4096)
-        #expect(DatafileLayout(segmentBytes: 1 << 20, granuleBytes: 64)?.byteCountMax == reach64)
+        #expect(DatafileLayout(segmentBytes: 1 << 24, granuleBytes: 64)?.byteCountMax == reach64)
+    }
+
+    /// A datafile has no more segments than the map has entries; so large file systems get large ones.
+    @Test func segmentsAreAsLargeAsTheMapNeedsThem() throws {
+        let layout = try #require(DatafileLayout(segmentBytes: 64 << 10, granuleBytes: 64))
+        #expect(SegmentMap.segmentCountMax == 64_008)
+        #expect(layout.byteCountMax == (1 << 20) + 64_008 * (64 << 10))
+        #expect(layout.segmentCount(byteCount: layout.byteCountMax) == 64_008)
+        let reach16 = 64_008 * (16 << 20)
+        for (byteCount, megabytes) in [(0, 16), (reach16, 16), (reach16 + 1, 32), (2 * reach16 + 1, 64), (.max, 1024)] {
+            #expect(DatafileLayout.segmentBytes(reaching: byteCount) == megabytes << 20)
+        }
     }
 
     @Test func placesAndSegmentsBelongTogether() throws {

@@ -88,7 +88,7 @@ import Testing
         #expect(try Datafile(directory: scratch.path).superblockCopies().superblock.openCounter == 800)
     }
 
-    @Test(arguments: [(8, 3, .newerVersion(3)), (32, 4, .unknownFeatures(4))] as [(Int, UInt8, Superblock.DecodeError)])
+    @Test(arguments: [(8, 4, .newerVersion(4)), (32, 4, .unknownFeatures(4))] as [(Int, UInt8, Superblock.DecodeError)])
     func theFutureIsRefusedWithItsReason(position: Int, byte: UInt8, reason: Superblock.DecodeError) throws {
         // Where the other copy is damaged, and where it is one that could be opened.
         for isOtherDamaged in [true, false] {
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    /// As many segments as locations reach, and one more.
+    /// As many segments as the map has entries, and one more.
     @Test func theSegmentCountIsBounded() throws {
         var superblock = try SuperblockTests.superblock()
         let bound = UInt64((superblock.layout.byteCountMax - DatafileLayout.firstSegmentOffset) / (16 << 20))

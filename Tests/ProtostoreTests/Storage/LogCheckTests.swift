@@ -13,6 +13,8 @@ import Testing
         var state = Superblock.State.closed
         /// What the superblock of a closed store says.
         var end: CommitReference?
+        /// What the segment map says; else they are the log's.
+        var entries: [Int: SegmentMap.Entry] = [:]
 
         /// Commits 1 to 4 in the first segment, 5 to 7 in the second: keys 0 to 6, of
         /// which the last three are written again, and the very last one is deleted.
@@ -37,6 +39,13 @@ import Testing
             for offset in DatafileLayout.superblockOffsets {
                 bytes.replaceSubrange(
                     offset..<(offset + Superblock.byteCount), with: block { superblock.encode(into: $0, copyAt: offset) })
+            }
+            var map = SegmentMap.Block()
+            for segment in 0..<2 { map.entries[segment] = entries[segment] ?? SegmentMap.Entry(.log, floor: 0) }
+            for copy in 0..<2 {
+                let offset = SegmentMap.offset(ofBlock: 0, copy: copy)
+                let encoded = block { map.encode(into: $0, number: 0, copy: copy, superblock.storeID) }
+                bytes.replaceSubrange(offset..<(offset + encoded.count), with: encoded)
             }
             for builder in [first, second] {
                 bytes.replaceSubrange(builder.offset..<(builder.offset + layout.segmentBytes), with: builder.bytes)
@@ -188,11 +197,42 @@ import Testing
         #expect(try store.check().findings.contains(.summaryEntry(segment: 0, number: 7)))
     }
 
-    @Test func aSegmentThatLooksFree() throws {
+    @Test func aHeadOfZerosDoesNotMakeASegmentFree() throws {
         var store = LogStore()
         SegmentScanTests.zero(&store.second.bytes, 0..<8192)
         let report = try store.check()
-        #expect(report.findings.contains(.freeSegment(1)) && !report.isWhole)
+        #expect(report.findings.contains(.store(.segmentHeader(1))) && !report.isWhole)
+        // One that is free may hold anything.
+        store.entries[1] = SegmentMap.Entry(.free, floor: 1 << 32 | 2)
+        store.end = store.first.commits.last?.reference
+        #expect(try store.check().findings == [])
+    }
+
+    /// A segment between the two was freed; a commit in front of the second one's first was not.
+    @Test func aLogWithFreedSegmentsIsWhole() throws {
+        for state in [Superblock.State.closed, .open] {
+            var store = LogStore()
+            store.state = state
+            store.second = LogSegmentBuilder(
+                Self.layout, segment: 1, use: 1 << 32 | 3, log: 0, number: 9, sequence: 2000, previousUse: 1 << 32 | 2)
+            store.second.append([.init(key: [4])], previousChecksum: 77)
+            store.second.append([.init(key: [5])])
+            #expect(try store.check().findings == [])
+            // The same with the footer of the first segment torn: it said who follows.
+            store.first.bytes[Self.layout.segmentBytes - 4000] ^= 1
+            let torn = try store.check()
+            #expect(torn.findings.filter(\.isDamage) == (state == .closed ? [.footer(segment: 0, isClosed: true)] : []))
+            SegmentScanTests.zero(&store.second.bytes, 4096..<Int(store.second.commits[1].offset))
+            #expect(try store.check().findings.contains(.store(.commitsMissing(log: 0, 9...9))))
+        }
+    }
+
+    /// What an earlier use left behind the torn footer of a segment is no zeros.
+    @Test func aFooterThatIsNotThereIsMissedInAUsedSegmentToo() throws {
+        var store = LogStore()
+        store.entries[0] = SegmentMap.Entry(.log, floor: 1)
+        store.first.bytes[Self.layout.segmentBytes - 4000] ^= 1
+        #expect(try store.check().findings == [.footer(segment: 0, isClosed: true)])
     }
 
     // MARK: The index

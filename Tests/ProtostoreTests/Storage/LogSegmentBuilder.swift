@@ -66,14 +66,16 @@ struct LogSegmentBuilder {
 
     /// - Returns: nil where the commit does not fit.
     @discardableResult
-    mutating func append(_ records: [Record], previousChecksum: UInt64? = nil) -> CommitHeader? {
+    mutating func append(
+        _ records: [Record], previousChecksum: UInt64? = nil, flushedNumber: UInt64? = nil
+    ) -> CommitHeader? {
         let headers = records.map(Self.header)
         let recordsBytes = headers.reduce(0) { $0 + layout.padded($1.byteCount) }
         let byteCount = CommitExtent.byteCount(recordCount: records.count, recordsBytes: recordsBytes)
         guard let start = space.placeCommit(byteCount: byteCount, recordCount: records.count) else { return nil }
         var commit = CommitHeader(
             use: header.use, number: number, previousChecksum: previousChecksum ?? commits.last?.checksum ?? 0,
-            flushedNumber: number - 1, firstSequence: sequence, log: header.log, offset: UInt32(start),
+            flushedNumber: flushedNumber ?? number - 1, firstSequence: sequence, log: header.log, offset: UInt32(start),
             byteCount: UInt32(byteCount), recordCount: UInt32(records.count))
         var directory: [UInt8] = []
         var position = commit.recordsOffset

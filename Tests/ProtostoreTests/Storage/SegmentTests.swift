@@ -100,7 +100,8 @@ import Testing
         header.content = .bulk
         var bytes = block { header.encode(into: $0, segmentOffset: Self.offset) }
         #expect(bytes[44] == 1 && Self.decodeHeader(bytes) == header)
-        for content: UInt32 in [0, 3, 256] {
+        // Ready is one without a use only.
+        for content: UInt32 in [0, 3, 5, 256] {
             bytes.withUnsafeMutableBytes { bytes in
                 bytes.put(content, at: 44)
                 UnsafeMutableRawBufferPointer(rebasing: bytes[..<512]).sealWithChecksum(seed: UInt64(Self.offset))

@@ -40,7 +40,7 @@ import Testing
         let bytes = block { superblock.encode(into: $0, copyAt: Self.second) }
         let expected = [UInt8](
             hexadecimal: """
-                50524f544f535452 02000000 00100000 0000000000000000 0000000000000000 0000000000000000
+                50524f544f535452 03000000 00100000 0000000000000000 0000000000000000 0000000000000000
                 44443333222211118888777766665555 0900000000000000 0400000000000000 00000001 40000000
                 efcdab0000000000 7b68e5cf8b010000 0c00000000000000 01000000 02000000
                 00000000010000000200000003000000040000000500000006000000070000000800000009000000
@@ -49,7 +49,7 @@ import Testing
                 """)
         #expect(Array(bytes.prefix(208)).hexadecimal == expected.hexadecimal)
         #expect(bytes[208..<4088].allSatisfy { $0 == 0 })
-        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x0945_E407_FD05_C2C6)
+        #expect(bytes.withUnsafeBytes { $0.get(4088, as: UInt64.self) } == 0x18FB_4DE9_4CE8_20C7)
         #expect(try Self.decode(bytes) == superblock)
     }
 
@@ -70,7 +70,9 @@ import Testing
     }
 
     @Test func theFutureIsRefusedOnlyWhereItMatters() throws {
-        #expect(throws: Superblock.DecodeError.newerVersion(3)) { try Self.decode(Self.resealed(8, 3)) }
+        #expect(throws: Superblock.DecodeError.newerVersion(4)) { try Self.decode(Self.resealed(8, 4)) }
+        // Nor is the past read.
+        #expect(throws: Superblock.DecodeError.newerVersion(2)) { try Self.decode(Self.resealed(8, 2)) }
         #expect(throws: Superblock.DecodeError.unknownFeatures(4)) { try Self.decode(Self.resealed(32, 4)) }
         #expect(try Self.decode(Self.resealed(16, 4)) == Self.superblock())
     }

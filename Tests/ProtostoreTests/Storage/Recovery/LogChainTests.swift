@@ -5,11 +5,11 @@ import Testing
 /// Where logs end, decided over lists of commits.
 @Suite struct LogChainTests {
     private func commit(
-        _ number: UInt64, isWhole: Bool = true, flushed: UInt64? = nil, variant: UInt64 = 0
+        _ number: UInt64, isWhole: Bool = true, flushed: UInt64? = nil, variant: UInt64 = 0, isFirst: Bool = false
     ) -> LogChain.Commit {
         LogChain.Commit(
             reference: reference(number, variant), previousChecksum: number == 1 ? 0 : number + 99,
-            flushedNumber: flushed ?? number - 1, isWhole: isWhole)
+            flushedNumber: flushed ?? number - 1, isWhole: isWhole, isFirst: isFirst)
     }
 
     private func reference(_ number: UInt64, _ variant: UInt64 = 0) -> CommitReference {
@@ -17,9 +17,11 @@ import Testing
     }
 
     private func segment(
-        _ use: UInt64, _ commits: [LogChain.Commit]?, sealed: UInt64? = nil, previousUse: UInt64? = nil
+        _ use: UInt64, _ commits: [LogChain.Commit]?, sealed: UInt64? = nil, previousUse: UInt64? = nil,
+        isEmpty: Bool = false
     ) -> LogChain.Segment {
-        LogChain.Segment(use: use, previousUse: previousUse, sealed: sealed.map { reference($0) }, commits: commits)
+        LogChain.Segment(
+            use: use, previousUse: previousUse, sealed: sealed.map { reference($0) }, isEmpty: isEmpty, commits: commits)
     }
 
     private func chain(_ segments: [LogChain.Segment], known: UInt64 = 0, isClosed: Bool = false) -> LogChain {
@@ -97,9 +99,74 @@ import Testing
         #expect(found.end == reference(3) && found.accepted == [0..<1, 0..<2] && found.broken.isEmpty)
     }
 
-    @Test func aSegmentThatVanishedIsNoticed() {
-        let found = chain([segment(1, nil, sealed: 4), segment(3, [commit(9)], previousUse: 2)])
-        #expect(found.vanishedUses == [2] && found.missing == [5...8])
+    // MARK: Freed segments
+
+    /// Of use 2: the header of the next one names it. Or, where that is damaged, the
+    /// segment in front is sealed.
+    @Test(arguments: [2, nil] as [UInt64?])
+    func numbersMayJumpWhereASegmentWasFreed(previousUse: UInt64?) {
+        let behind = [commit(9, isFirst: true), commit(10)]
+        for sealed in [nil, 10] as [UInt64?] {
+            let found = chain([segment(1, nil, sealed: 4), segment(3, behind, sealed: sealed, previousUse: previousUse)])
+            #expect(found.end == reference(10) && found.missing.isEmpty && found.broken.isEmpty && found.tornCount == 0)
+            #expect(found.accepted == [0..<0, 0..<2] && found.followsFreed[1])
+        }
+        // All in front of it.
+        let oldest = chain([segment(3, behind, sealed: 10, previousUse: previousUse)])
+        #expect(oldest.end == reference(10) && oldest.missing.isEmpty)
+    }
+
+    /// The segment in front has lost its footer: that one behind it was freed shows that it was sealed.
+    @Test func anUnsealedSegmentInFrontOfFreedOnesWasSealed() {
+        let front = segment(1, [commit(3, isFirst: true), commit(4)], previousUse: 7)
+        let found = chain([front, segment(3, [commit(9, isFirst: true)], previousUse: 2)])
+        #expect(found.end == reference(9) && found.missing.isEmpty && found.accepted == [0..<2, 0..<1])
+    }
+
+    @Test func betweenNeighboursNoNumberMayBeMissing() {
+        let behind = [commit(9, isFirst: true), commit(10)]
+        for front in [segment(1, nil, sealed: 4), segment(1, [commit(4, isFirst: true)], previousUse: 7)] {
+            let found = chain([front, segment(3, behind, previousUse: 1)])
+            #expect(found.end == reference(10) && found.missing == [5...8])
+        }
+        // Nothing says that they are neighbours, but an unsealed segment's is never freed.
+        let found = chain([segment(1, [commit(4, isFirst: true)], previousUse: 7), segment(3, behind)])
+        #expect(found.missing == [5...8])
+    }
+
+    /// Something stood in front of it in its segment; how much was freed before is not known.
+    @Test func aFirstCommitThatIsNotFirstHasLostTheOneInFront() {
+        let found = chain([segment(1, nil, sealed: 4), segment(3, [commit(9), commit(10)], sealed: 10, previousUse: 2)])
+        #expect(found.end == reference(10) && found.missing == [8...8])
+    }
+
+    @Test func withinASegmentNumbersNeverJump() {
+        let found = chain([segment(3, [commit(9, isFirst: true), commit(12, isFirst: true)], previousUse: 2)])
+        #expect(found.missing == [10...11])
+    }
+
+    /// Behind a segment that was opened and holds nothing: it is there, and was not freed.
+    @Test func anEmptySegmentIsNotAFreedOne() {
+        let segments = [
+            segment(1, nil, sealed: 4), segment(3, [commit(9, flushed: 4, isFirst: true), commit(10, flushed: 4)], previousUse: 2),
+        ]
+        #expect(chain(segments).end == reference(10))
+        let found = LogChain(segments, emptyUses: [2], known: .none, isClosed: false)
+        #expect(found.end == reference(4) && found.tornCount == 2 && found.missing.isEmpty)
+    }
+
+    /// Sealed by an opening behind a torn end, and the oldest that is left.
+    @Test func aSealedSegmentWithoutCommitsHasLostNone() {
+        let empty = chain([segment(3, [], sealed: 8, previousUse: 2, isEmpty: true), segment(4, [commit(9)], previousUse: 3)])
+        #expect(empty.end == reference(9) && empty.missing.isEmpty)
+        let lost = chain([segment(3, [], sealed: 8, previousUse: 2), segment(4, [commit(9)], previousUse: 3)])
+        #expect(lost.end == reference(9) && lost.missing == [8...8])
+    }
+
+    /// The newest sealed segment of a log is never freed.
+    @Test func anEndThatIsNotThereIsALossWhateverWasFreed() {
+        let found = chain([segment(3, nil, sealed: 8, previousUse: 2)], known: 9)
+        #expect(found.end == reference(9) && found.missing == [9...9])
     }
 
     /// Any subset of the writes behind the last flush: what is flushed is never cut

@@ -9,6 +9,8 @@ final class LogStoreBuilder {
     var superblock: Superblock
     /// By number of the segment.
     private(set) var segments: [Int: LogSegmentBuilder] = [:]
+    /// What the segment map says: of segments without an entry that they are the logs', or free.
+    var entries: [Int: SegmentMap.Entry] = [:]
 
     init(segmentCount: Int = 8, state: Superblock.State = .open, seed: UInt64 = 1) {
         superblock = Superblock(
@@ -25,17 +27,17 @@ final class LogStoreBuilder {
     /// A segment of a log with the commits of `numbers`, of two records each.
     func add(
         segment: Int, log: UInt32 = 0, use: UInt64, previousUse: UInt64 = 0, numbers: ClosedRange<UInt64>?,
-        isSealed: Bool = false
+        isSealed: Bool = false, flushedNumber: UInt64? = nil, over bytes: [UInt8]? = nil
     ) {
         let before = segments.values.filter { $0.header.log == log }.max { $0.header.use < $1.header.use }
         let first = numbers?.lowerBound ?? 1
         var builder = LogSegmentBuilder(
             Self.layout, segment: segment, use: use, log: log, number: first, sequence: first * 10,
-            previousUse: previousUse)
+            previousUse: previousUse, over: bytes)
         for number in numbers.map(Array.init) ?? [] {
             builder.append(
                 Self.records(log, number),
-                previousChecksum: (builder.commits.last ?? before?.commits.last)?.checksum)
+                previousChecksum: (builder.commits.last ?? before?.commits.last)?.checksum, flushedNumber: flushedNumber)
         }
         if isSealed { builder.seal() }
         segments[segment] = builder
@@ -54,8 +56,42 @@ final class LogStoreBuilder {
             media.alter(offset..<(offset + Superblock.byteCount)) { superblock.encode(into: $0, copyAt: offset) }
         }
         for builder in segments.values {
-            media.alter(builder.offset..<(builder.offset + builder.bytes.count)) { $0.copyBytes(from: builder.bytes) }
+            put(builder.bytes, segment: builder.segment)
         }
+        for copy in 0..<2 { writeMap(copy: copy) }
+    }
+
+    /// What stands in a segment, whatever the map says of it.
+    func put(_ bytes: [UInt8], segment: Int) {
+        let offset = Self.layout.segmentOffset(segment)
+        media.alter(offset..<(offset + bytes.count)) { $0.copyBytes(from: bytes) }
+    }
+
+    func writeMap(copy: Int, generation: UInt64 = 1) {
+        var map = SegmentMap.Block()
+        map.generation = generation
+        for segment in segments.keys { map.entries[segment] = SegmentMap.Entry(.log, floor: 0) }
+        for (segment, entry) in entries { map.entries[segment] = entry }
+        let offset = SegmentMap.offset(ofBlock: 0, copy: copy)
+        media.alter(offset..<(offset + DatafileLayout.blockBytes)) {
+            map.encode(into: $0, number: 0, copy: copy, superblock.storeID)
+        }
+    }
+
+    /// The bytes of a segment of this log with commits, as another use of it leaves them.
+    static func leftovers(
+        segment: Int, log: UInt32 = 0, use: UInt64, numbers: ClosedRange<UInt64>, isSealed: Bool = true
+    ) -> [UInt8] {
+        let builder = LogStoreBuilder()
+        builder.add(segment: segment, log: log, use: use, numbers: numbers, isSealed: isSealed)
+        return builder.segments[segment]?.bytes ?? []
+    }
+
+    /// A segment that was prepared for a log.
+    func markReady(segment: Int) {
+        let offset = Self.layout.segmentOffset(segment)
+        let header = SegmentHeader.ready(segment: UInt64(segment), storeID: superblock.storeID)
+        media.alter(offset..<(offset + DatafileLayout.blockBytes)) { header.encode(into: $0, segmentOffset: offset) }
     }
 
     // MARK: Damage
