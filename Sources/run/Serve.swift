@@ -55,6 +55,17 @@ struct Serve: ParsableCommand {
             """)
     var sync = ServerConfiguration.Sync.always
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Bytes that the datafile may have at most; beyond, writes are refused until there is room again. Without it, \
+            as many as the file system has room for.
+            """, valueName: "bytes"))
+    var maxSize: Int?
+
+    @Option(help: "Seconds between sweeps that remove expired keys from the index.")
+    var sweepInterval = 60.0
+
     /// For tests: more segments with less data.
     @Option(help: .hidden)
     var segmentBytes: Int?
@@ -80,6 +91,8 @@ struct Serve: ParsableCommand {
         configuration.indexDirectory = indexPath
         configuration.acceptsLoss = acceptLoss
         configuration.sync = sync
+        configuration.datafileBytesMax = maxSize
+        configuration.sweepSeconds = sweepInterval
         configuration.segmentBytes = segmentBytes
         return configuration
     }

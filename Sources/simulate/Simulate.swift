@@ -64,7 +64,9 @@ struct Simulate: ParsableCommand {
         let figures = result.figures
         return "\(figures.histories) histories, \(figures.crashStates) states compared, "
             + "\(figures.interruptedOpenings) openings cut short, \(figures.operations) operations "
-            + "in \(Int(result.seconds.rounded())) s"
+            + "in \(Int(result.seconds.rounded())) s; \(figures.freedSegments) segments freed, "
+            + "\(figures.copiedRecords) records copied, \(figures.droppedDeletes) deletes dropped, "
+            + "\(figures.expiredKeys) expired keys swept"
     }
 
     private func command(_ seed: UInt64) -> String {

@@ -174,7 +174,7 @@ package final class EventLoop: @unchecked Sendable {
         return nil
     }
 
-    private var hasWork: Bool { frontEnd?.hasWork ?? false }
+    private var hasWork: Bool { frontEnd?.hasWork ?? false || storage?.shard.wantsTurn ?? false }
 
     private var hasMail: Bool {
         for peer in peers where peer.channel.hasMail(for: number) { return true }

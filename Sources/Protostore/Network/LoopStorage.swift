@@ -11,8 +11,9 @@ struct LoopStorage: ~Copyable {
 
     /// When to look again at the latest although nothing happened, in milliseconds, or nil.
     func timeoutMilliseconds(now nanoseconds: UInt64) -> CInt? {
-        // What the disk has not taken yet, or what waits for memory.
-        if device.hasQueued || shard.hasStalled { return 1 }
+        if shard.wantsTurn || shard.hasMail { return 0 }
+        // What the disk has not taken yet, or what waits for memory or for operations to end.
+        if device.hasQueued || shard.hasStalled || shard.hasDeferred { return 1 }
         guard let deadline = shard.deadlineNanoseconds else { return nil }
         return deadline <= nanoseconds ? 0 : CInt(clamping: (deadline - nanoseconds) / 1_000_000 + 1)
     }

@@ -16,7 +16,7 @@ import Synchronization
 ///    v                             v
 ///  AIO loop 0 ..              AIO loop m-1       one shard each: index, log, disk
 ///
-///  segment maker: makes the datafile longer ahead of need
+///  segments: makes them ready ahead of need, plans compaction and expiry
 /// ```
 ///
 /// The life of a server: `init` opens everything and fails with one clear error;
@@ -29,7 +29,7 @@ public final class Server: @unchecked Sendable {
     private let configuration: ServerConfiguration
     private let logger: Logger
     private let store: Store
-    private let maker: SegmentMakerThread
+    private let segments: SegmentThread
     private let loops: [EventLoop]
     private var listener: Listener
     private let signals: SignalDescriptor
@@ -68,8 +68,8 @@ public final class Server: @unchecked Sendable {
         store = try Self.openStore(configuration, signals, logger)
         statistics = StatisticsReporter(logger: logger)
         do {
-            maker = try SegmentMakerThread(store, logger: logger)
-            maker.blockingPrepare()
+            segments = try SegmentThread(store, logger: logger)
+            segments.blockingPrepare()
             loops = try LoopAssembly(
                 configuration: configuration, store: store, failure: failure, logger: logger
             ).makeLoops()
@@ -98,6 +98,8 @@ public final class Server: @unchecked Sendable {
         options.shardCount = configuration.shardCount
         options.acceptsLoss = configuration.acceptsLoss
         options.segmentBytes = configuration.segmentBytes
+        options.bytesMax = configuration.datafileBytesMax
+        options.sweepMilliseconds = UInt64(configuration.sweepSeconds * 1000)
         return try Store(options, logger: logger) { signals.next() != nil }
     }
 
@@ -115,7 +117,7 @@ public final class Server: @unchecked Sendable {
         hasRun = true
         var threads: [Thread] = []
         do {
-            threads.append(try maker.start())
+            threads.append(try segments.start(doorbells: loops.filter(\.hasShard).map(\.doorbell)))
             for loop in loops { threads.append(try Thread(name: loop.name, cpu: cpu(of: loop)) { loop.run() }) }
             logger.notice("listening on \(listener.host):\(listener.port)")
             try serve()
@@ -237,7 +239,7 @@ public final class Server: @unchecked Sendable {
 
     private func end(_ threads: [Thread]) {
         for loop in loops { loop.commands.send(.stop) }
-        maker.stop()
+        segments.stop()
         for thread in threads { thread.blockingJoin() }
     }
 

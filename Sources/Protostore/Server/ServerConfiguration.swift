@@ -39,6 +39,12 @@ public struct ServerConfiguration: Sendable {
     }
 
     public var sync = Sync.always
+    /// The most bytes that the datafile may have: writes are refused beyond, until
+    /// compaction, expiry or deletes make room. nil = as many as the file system has room for.
+    public var datafileBytesMax: Int?
+    /// How often expired keys are removed from the index, 0.1 to 1,000,000 seconds. They are
+    /// never answered once their time is over.
+    public var sweepSeconds: Double = 60
     /// Bytes of a segment of a store that is made because the directory has none: a
     /// power of two, 64 KiB to 1 GiB. Nil for the smallest, from 16 MiB on, of which the
     /// store can have as many as the file system has room for.
@@ -66,6 +72,10 @@ public struct ServerConfiguration: Sendable {
         if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
             return "--segment-bytes is \(segmentBytes); powers of two from 65536 to 1073741824 are possible"
         }
+        if !(0.1...1_000_000).contains(sweepSeconds) {
+            return "--sweep-interval is \(sweepSeconds); 0.1 to 1000000 seconds are possible"
+        }
+        if let bytesMax = datafileBytesMax, bytesMax < 0 { return "--max-size is \(bytesMax); bytes are counted from 0" }
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {
             return "--stats-interval is \(statisticsSeconds); 0 (off) or 0.1 to 1000000 seconds are possible"

@@ -7,6 +7,7 @@ struct OpenedSimulation {
     let index: IndexStorage<SurvivingIndexMemory>
     let notes: [StoreNote]
     let maker: SegmentMaker
+    let planner: SegmentPlanner
     /// The index is that of the process before.
     let hasAdopted: Bool
 
@@ -45,11 +46,16 @@ struct OpenedSimulation {
         }
         var options = StoreOpening.Options(shardCount: shardCount, wallMilliseconds: wallMilliseconds)
         options.reserveCount = reserveCount
+        options.copiesReserveCount = 1
         opening = try StoreOpening(examination, file, options)
         index = storage
         hasAdopted = adopted != nil
         self.notes = notes
         maker = SegmentMaker(opening, SegmentMaker.Options(targetCount: reserveCount + shardCount + 2))
+        var plannerOptions = SegmentPlanner.Options()
+        plannerOptions.shardCount = shardCount
+        plannerOptions.sweepMilliseconds = 500
+        planner = try SegmentPlanner(opening, maker, plannerOptions)
         storage.publishLive(
             Self.identity(opening.superblock.current, boot), applied: opening.logEnds.map(\.number))
     }

@@ -46,8 +46,8 @@ final class SimulatedHistory {
             if state.chance(8) { life = try startAgain(life) }
             try life.run()
             end = try finish(life)
+            count(life)
             life.die()
-            figures.operations += life.frontEnd.answerCount
         }
         try checkMedia()
     }
@@ -57,6 +57,17 @@ final class SimulatedHistory {
         superblock.storeID = StoreID(high: 1, low: 2)
         superblock.hashSeed = SimulatedKeys.hashSeed
         try StoreCreation.write(superblock, to: state.media)
+    }
+
+    private func count(_ life: SimulatedLife) {
+        figures.operations += life.frontEnd.answerCount
+        let compaction = life.opened.planner.currentStatistics
+        figures.freedSegments += compaction.freedSegments
+        figures.droppedDeletes += compaction.droppedDeletes
+        for shard in life.shards {
+            figures.copiedRecords += shard.counters.copiedRecords
+            figures.expiredKeys += shard.counters.expiredKeys
+        }
     }
 
     private func checkMedia() throws(Discrepancy) {

@@ -15,6 +15,7 @@ final class SimulatedLife {
         self.history = history
         self.plan = plan
         self.opened = opened
+        if history.story != nil { opened.planner.story = { line in history.tell { line } } }
         frontEnd = SimulatedFrontEnd(
             history: history, shardCount: plan.shardCount, requestsMax: Self.requestsMax)
         for number in 0..<plan.shardCount {
@@ -60,10 +61,12 @@ final class SimulatedLife {
         try shard.turn(frontEnd, isCalm: false)
     }
 
-    /// What the thread that makes segments does.
+    /// What the thread that plans and makes segments does.
     func makeSegment(on file: DoomedFile) {
-        let outcome = opened.maker.blockingStep(on: file)
-        if outcome != .enough { history.tell { "segment maker: \(outcome)" } }
+        let isIdle = history.chance(4)
+        let outcome = opened.planner.blockingStep(on: file, now: history.time, isIdle: isIdle).outcome
+        if case .wait = outcome { return }
+        history.tell { "segments: \(outcome)" }
     }
 
     /// Lets everything that is under way come to its end, on a disk without faults.

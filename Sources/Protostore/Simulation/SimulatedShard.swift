@@ -20,7 +20,7 @@ final class SimulatedShard {
 
     var logEnd: CommitReference { shard.logEnd }
     var acceptsWrites: Bool { health.acceptsWrites }
-    var isIdle: Bool { shard.isIdle && lent.isEmpty }
+    var isIdle: Bool { !shard.isServing && lent.isEmpty }
     /// The last commit that is known to be on stable storage. A flush that succeeds
     /// after another one has failed says nothing.
     private(set) var flushedNumber: UInt64
@@ -32,7 +32,7 @@ final class SimulatedShard {
     var deadlineNanoseconds: UInt64? { shard.deadlineNanoseconds }
 
     /// Whether no segment is free for a write, or for a delete.
-    func lacksSpace(forDeletes: Bool) -> Bool { forDeletes ? pool.count == 0 : !pool.hasMoreThanReserve }
+    func lacksSpace(forDeletes: Bool) -> Bool { !pool.has(for: forDeletes ? .deletes : .writes) }
 
     /// One turn of its loop.
     func turn(_ frontEnd: SimulatedFrontEnd, isCalm: Bool) throws(Discrepancy) {
@@ -56,7 +56,7 @@ final class SimulatedShard {
             if let buffer = reply.buffer { lent.append(buffer) }
             try frontEnd.complete(reply, of: self, acceptedWrites: acceptedWrites)
         }
-        while shard.nextIncident() != nil {}
+        while let incident = shard.nextIncident() { history.tell { "shard \(number): \(incident)" } }
         if health.acceptsWrites { flushedNumber = shard.log.flushedNumber }
     }
 

@@ -7,6 +7,12 @@ package struct Simulation {
         /// Openings that were themselves cut short.
         package var interruptedOpenings = 0
         package var operations = 0
+        /// Segments that were freed, records that were copied for that, deletes that were dropped
+        /// since they covered nothing, and keys whose time was over and whose slots were freed.
+        package var freedSegments = 0
+        package var copiedRecords: UInt64 = 0
+        package var droppedDeletes = 0
+        package var expiredKeys: UInt64 = 0
 
         package init() {}
 
@@ -15,6 +21,10 @@ package struct Simulation {
             crashStates += other.crashStates
             interruptedOpenings += other.interruptedOpenings
             operations += other.operations
+            freedSegments += other.freedSegments
+            copiedRecords += other.copiedRecords
+            droppedDeletes += other.droppedDeletes
+            expiredKeys += other.expiredKeys
         }
     }
 

@@ -4,6 +4,8 @@ struct StoreComparison {
     /// position among all that it may be.
     private(set) var candidates: [[Int]] = []
     private var possible: [[KeyVersion]] = []
+    /// Of the reading.
+    private let wall: ClosedRange<UInt64>
 
     /// - Parameters:
     ///   - found: what was read, by key.
@@ -12,6 +14,7 @@ struct StoreComparison {
         _ found: [ObservedValue?], since start: UInt64, _ history: HistoryState, after end: LifeEnd
     ) throws(Discrepancy) {
         let wall = start...history.wallMilliseconds
+        self.wall = wall
         for (key, value) in found.enumerated() {
             let possible = history.models[key].possible(at: history.wallMilliseconds, isFlushed: end.isKept)
             let candidates = possible.indices.filter { possible[$0].shows(value, in: wall) }
@@ -72,7 +75,8 @@ struct StoreComparison {
         var (lowest, highest) = (0, 0)
         for (key, positions) in candidates.enumerated() {
             let versions = positions.map { possible[key][$0] }
-            if versions.allSatisfy(\.isPut) { lowest += 1 }
+            // A sweep frees the slots of expired keys at any time.
+            if versions.allSatisfy({ $0.presences(in: wall) == [true] }) { lowest += 1 }
             if versions.contains(where: { $0.isPut || $0.isPerhapsExpired }) { highest += 1 }
         }
         return lowest...highest

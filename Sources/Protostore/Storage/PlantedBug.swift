@@ -41,6 +41,22 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case claimCommitInFlight
     /// The index says that a group is in it when only its commit is done.
     case forgetUnsettledGroups
+    /// Segments are freed before the copies of their records count.
+    case freeBeforeCopiesCount
+    /// A segment is used again before the map says that it is free.
+    case reuseBeforeMarked
+    /// The map does not say that what a freed segment holds is dead.
+    case keepFloor
+    /// Copies get sequence numbers of their own.
+    case renumberCopies
+    /// A record is copied although a write of its key is under way.
+    case copyUnapplied
+    /// A segment is freed while a read in it is under way.
+    case freeWhileRead
+    /// A delete is dropped while an older record of its key is there.
+    case dropNeededTombstone
+    /// A record that has expired is dropped, whatever it hides.
+    case dropExpired
 
     #if PLANTED_BUGS
     // Sendable because it is chosen before any thread starts that may look at it.

@@ -55,6 +55,8 @@ package final class SegmentMaker: Sendable {
     private let map: SegmentMapWriter
     private let parts: StoreParts
     private let options: Options
+    /// How many ready segments there should be.
+    package var targetCount: Int { options.targetCount }
     private let lists: Mutex<Lists>
 
     /// Left to others on the same file system, such as the saved index.
@@ -87,26 +89,47 @@ package final class SegmentMaker: Sendable {
     /// Whether the file may become longer now.
     package var canGrow: Bool { growthRefusal == nil }
 
+    /// By how many segments the file may become longer, as far as that is known.
+    package var growableCount: Int {
+        guard options.mayGrow else { return 0 }
+        let layout = parts.segments.layout
+        let count = Int(superblock.current.segmentCount)
+        let ofFileSystem = max(0, options.freeBytes() - Self.spareBytes) / layout.segmentBytes
+        let ofLimit = options.bytesMax.map { max(0, layout.segmentCount(byteCount: $0) - count) } ?? .max
+        return min(parts.segments.capacity - count, ofFileSystem, ofLimit)
+    }
+
     // MARK: Steps
 
     /// Frees what was given back, and makes a segment ready if there are too few. Takes as
     /// long as writing that does.
-    package func blockingStep<File: BlockFile & ~Copyable>(on datafile: borrowing File) -> Outcome {
+    /// - Parameter mayFree: segments may be given back, so that it is worth waiting where none can be made.
+    package func blockingStep<File: BlockFile & ~Copyable>(
+        on datafile: borrowing File, mayFree: Bool = false
+    ) -> Outcome {
         let isWanted = parts.pool.count < options.targetCount
         let outcome = blockingFree(datafile) ?? (isWanted ? blockingPrepare(.log, datafile) : .enough)
         if case .made(let segment) = outcome { parts.pool.add(segment..<(segment + 1)) }
         switch outcome {
         case .made, .enough: parts.pool.setMayGrow(options.targetCount > 0)
-        case .noSpace, .failed, .storeFailed: parts.pool.setMayGrow(false)
+        case .noSpace: parts.pool.setMayGrow(mayFree)
+        case .failed, .storeFailed: parts.pool.setMayGrow(false)
         }
         return outcome
     }
 
     /// Prepares a segment for compaction to fill: whatever it holds does not count until
-    /// the map calls it sealed.
+    /// the map calls it sealed. The last ready segment is for this.
     /// - Returns: `.made` with the segment, which is the caller's now; never `.enough`.
     package func takeForCopies<File: BlockFile & ~Copyable>(on datafile: borrowing File) -> Outcome {
-        blockingFree(datafile) ?? blockingPrepare(.copying, datafile)
+        let outcome = blockingFree(datafile) ?? blockingPrepare(.copying, datafile)
+        guard case .noSpace = outcome, let segment = parts.pool.take(for: .copies) else { return outcome }
+        do throws(SystemError) {
+            try map.write([(segment, SegmentMap.Entry(.copying, floor: parts.uses.last))], to: datafile)
+        } catch {
+            return fail(error)
+        }
+        return .made(segment)
     }
 
     /// - Returns: nil where all went well.
@@ -114,12 +137,14 @@ package final class SegmentMaker: Sendable {
         guard parts.health.acceptsWrites else { return .storeFailed }
         let retired = lists.withLock { $0.retired }
         guard !retired.isEmpty else { return nil }
-        let entry = SegmentMap.Entry(.free, floor: parts.uses.last)
+        let entry = SegmentMap.Entry(.free, floor: PlantedBug.isPlanted(.keepFloor) ? 0 : parts.uses.last)
         do throws(SystemError) {
-            try map.write(retired.map { ($0, entry) }, to: datafile)
+            if !PlantedBug.isPlanted(.reuseBeforeMarked) { try map.write(retired.map { ($0, entry) }, to: datafile) }
         } catch {
             return fail(error)
         }
+        for segment in retired { parts.segments.forget(segment) }
+        Failpoint.reached(.afterFree)
         lists.withLock { lists in
             // More may have come meanwhile.
             lists.retired.removeFirst(retired.count)

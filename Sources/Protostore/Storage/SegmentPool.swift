@@ -10,18 +10,23 @@ package final class SegmentPool: Sendable {
         case writes
         /// May take what is kept in reserve: deletes must go on when the disk is full.
         case deletes
+        /// May take the last one: compaction gives back more than it takes.
+        case copies
     }
 
-    /// How many segments puts leave for deletes.
-    private let reserveCount: Int
+    /// How many segments puts leave for deletes and compaction.
+    package let reserveCount: Int
+    /// How many of them deletes leave for compaction.
+    private let copiesReserveCount: Int
     private let free: Mutex<[Int]>
     /// Of whoever makes new ones; -1 = nobody. Relaxed: the number is all that matters.
     private let makerDescriptor = Atomic<CInt>(-1)
     /// Relaxed: who reads it late asks again.
     private let isBeingFilled = Atomic<Bool>(false)
 
-    package init(free: [Int] = [], reserveCount: Int = 0) {
-        self.reserveCount = reserveCount
+    package init(free: [Int] = [], reserveCount: Int = 0, copiesReserveCount: Int = 0) {
+        self.reserveCount = max(reserveCount, copiesReserveCount)
+        self.copiesReserveCount = copiesReserveCount
         self.free = Mutex(free)
     }
 
@@ -33,12 +38,23 @@ package final class SegmentPool: Sendable {
     /// The free segment with the lowest number, or nil when there is none for this purpose.
     package func take(for purpose: Purpose) -> Int? {
         let taken = free.withLock { free -> Int? in
-            guard free.count > (purpose == .writes ? reserveCount : 0) else { return nil }
+            guard free.count > leftCount(purpose) else { return nil }
             return free.removeFirst()
         }
         wakeMaker()
         return taken
     }
+
+    private func leftCount(_ purpose: Purpose) -> Int {
+        switch purpose {
+        case .writes: reserveCount
+        case .deletes: copiesReserveCount
+        case .copies: 0
+        }
+    }
+
+    /// Whether there is one for this purpose.
+    package func has(for purpose: Purpose) -> Bool { free.withLock { $0.count } > leftCount(purpose) }
 
     /// Wakes whoever makes new ones.
     package func wakeMaker() {

@@ -1,9 +1,12 @@
+import Synchronization
+
 /// What is known of each segment in memory: its use, which the checksums of its
-/// records are seeded with, and how new its records are at most.
+/// records are seeded with, how new its records are at most, and how much of it is live.
 ///
-/// The log that opens or seals a segment writes its line; shards read the lines of
+/// Whoever opens or seals a segment writes its line; shards read the lines of
 /// segments to which their slots point. A slot comes to another thread by message
-/// only, after the line was written, so that lines need no lock.
+/// only, after the line was written, so that lines need no lock. Live bytes alone are
+/// counted by all shards: those to whose slots the records belong.
 package final class SegmentTable: @unchecked Sendable {
     // Sendable because of the rule above.
     package let layout: DatafileLayout
@@ -16,6 +19,8 @@ package final class SegmentTable: @unchecked Sendable {
         var use: UInt64
         /// 0 while the segment is not sealed: then it is not known.
         var sequenceMax: UInt64
+        /// `SegmentTable.liveBytes(ofSlot:)` of all slots that point into the segment. An `Atomic<Int>`.
+        var liveBytes: Int
     }
 
     /// The use of a segment that is free, or whose header is damaged. No record
@@ -40,6 +45,49 @@ package final class SegmentTable: @unchecked Sendable {
             precondition(segment >= 0 && segment < capacity)
             lines[segment].use = newValue
         }
+    }
+
+    // MARK: Live bytes
+
+    /// What a slot counts for: the bytes from the record's start to the end of what one
+    /// read of it covers. It depends on the slot alone, so that what was added is taken
+    /// away again, and is at most a third more than the record has.
+    @inline(__always)
+    package func liveBytes(ofSlot slot: IndexSlot) -> Int {
+        // A location has 33 bits and a granule 12: this stays far below 2^63.
+        let within = Int(slot.location) &* layout.granuleBytes & (ReadExtent.sectorBytes &- 1)
+        return slot.sizeClass.byteCount &- within
+    }
+
+    /// A slot points to a record now, or no longer.
+    @inline(__always)
+    package func count(_ slot: IndexSlot, isLive: Bool) {
+        let segment = layout.segment(containing: Int(slot.location) &* layout.granuleBytes)
+        // Damaged slots point anywhere.
+        guard segment >= 0, segment < capacity else { return }
+        let byteCount = liveBytes(ofSlot: slot)
+        // Relaxed: a sum, which nothing else depends on.
+        liveBytesCounter(segment).pointee.add(isLive ? byteCount : -byteCount, ordering: .relaxed)
+    }
+
+    /// What the slots that point into the segment count for now.
+    package func liveBytes(of segment: Int) -> Int {
+        precondition(segment >= 0 && segment < capacity)
+        return liveBytesCounter(segment).pointee.load(ordering: .relaxed)
+    }
+
+    @inline(__always)
+    private func liveBytesCounter(_ segment: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+        // `liveBytes` is a stored property of a plain struct, so it has an offset.
+        let offset = MemoryLayout<Line>.offset(of: \Line.liveBytes) ?? 0
+        return (UnsafeMutableRawPointer(lines + segment) + offset).assumingMemoryBound(to: Atomic<Int>.self)
+    }
+
+    /// Forgets a segment that holds nothing any more: none of its records is valid from here on.
+    package func forget(_ segment: Int) {
+        precondition(segment >= 0 && segment < capacity)
+        lines[segment].use = Self.unknownUse
+        lines[segment].sequenceMax = 0
     }
 
     /// Notes that a segment is sealed, and its highest sequence number.

@@ -14,6 +14,10 @@ package final class Store: Sendable {
         /// Open the store even where it has lost acknowledged writes, or may have: their
         /// keys will be answered as missing, or with older values.
         package var acceptsLoss = false
+        /// The most bytes that the datafile may have; nil = as many as there is room for.
+        package var bytesMax: Int?
+        /// How often the slots of expired keys are freed.
+        package var sweepMilliseconds: UInt64 = 60_000
         /// Of a store that is made because there is none.
         package var segmentBytes: Int?
 
@@ -24,13 +28,14 @@ package final class Store: Sendable {
 
     package let datafile: Datafile
     package let opening: StoreOpening
-    /// Makes segments ahead of need.
-    package let maker: SegmentMaker
+    /// Makes segments ahead of need, and frees them.
+    package let planner: SegmentPlanner
     private let indexStorage: IndexStorage<SharedIndexMemory>
     private let logger: Logger
 
-    /// Segments that puts leave for deletes.
-    private static func reserveCount(shardCount: Int) -> Int { 1 + shardCount / 4 }
+    /// Segments that puts leave for deletes and compaction: of these, one for each shard is
+    /// for copies.
+    private static func reserveCount(shardCount: Int) -> Int { 1 + shardCount / 4 + shardCount }
 
     /// Opens the store of a directory; where there is none, makes an empty one.
     /// - Parameter shouldStop: asked now and then; true ends the opening with `.stopped`.
@@ -50,6 +55,7 @@ package final class Store: Sendable {
         var openingOptions = StoreOpening.Options(
             shardCount: options.shardCount, wallMilliseconds: Clock.wallMilliseconds())
         openingOptions.reserveCount = Self.reserveCount(shardCount: options.shardCount)
+        openingOptions.copiesReserveCount = options.shardCount
         openingOptions.givesUpMissing = options.acceptsLoss
         opening = try SystemError.naming(datafile.path) { () throws(SystemError) in
             try StoreOpening(examination, datafile.file, openingOptions)
@@ -57,7 +63,10 @@ package final class Store: Sendable {
         if opening.sealedCount > 0 {
             logger.info("sealed \(opening.sealedCount) segments that an unclean stop had left open")
         }
-        maker = Self.maker(opening, examination, options)
+        var plannerOptions = SegmentPlanner.Options()
+        plannerOptions.shardCount = options.shardCount
+        plannerOptions.sweepMilliseconds = options.sweepMilliseconds
+        planner = try SegmentPlanner(opening, Self.maker(opening, examination, options), plannerOptions)
         self.datafile = datafile
         self.logger = logger
         Failpoint.reached(.beforeLiveIndex)
@@ -83,6 +92,7 @@ package final class Store: Sendable {
         let directory = options.directory
         var makerOptions = SegmentMaker.Options(
             targetCount: reserveCount(shardCount: options.shardCount) + options.shardCount + 2)
+        makerOptions.bytesMax = options.bytesMax
         makerOptions.mayGrow = !isCut || options.acceptsLoss
         // Where nobody can say, the next write will.
         makerOptions.freeBytes = { (try? Directory.space(at: directory).free) ?? .max }

@@ -42,6 +42,15 @@ package enum Failpoint {
     case afterReadyMark
     case afterGrowFlush
     case afterSegmentCount
+    // Compaction.
+    case beforeCopyWrite
+    case beforeCopyFlush
+    case afterCopyFlush
+    case beforeCopiesMarked
+    case afterCopiesMarked
+    case betweenMoves
+    case beforeFree
+    case afterFree
     // Opening.
     case afterReplay
     case afterRebuild

@@ -156,6 +156,7 @@ struct SegmentCheck {
 extension SegmentFooter {
     fileprivate func hasTotals(of other: SegmentFooter) -> Bool {
         sequenceMin == other.sequenceMin && sequenceMax == other.sequenceMax
-            && earliestExpiryMilliseconds == other.earliestExpiryMilliseconds
+            && earliestExpiryMilliseconds == other.earliestExpiryMilliseconds && putBytes == other.putBytes
+            && putSlotBytes == other.putSlotBytes && deleteBytes == other.deleteBytes
     }
 }

@@ -108,7 +108,7 @@ package struct SegmentHeader: Equatable, Sendable {
 ///  45     1    flags
 ///  46     2    0
 /// ```
-package struct SummaryEntry: Equatable, Sendable {
+package struct SummaryEntry: Equatable, BitwiseCopyable, Sendable {
     package static let byteCount = 48
 
     package var hash: KeyHash
@@ -178,7 +178,10 @@ package struct SummaryEntry: Equatable, Sendable {
 ///   72     8   sealed at, milliseconds since 1970
 ///   80     8   number of the segment's last commit; 0 = it has none
 ///   88     8   checksum of that commit
-///   96  3992   zeros
+///   96     8   bytes of its puts, without padding
+///  104     8   what the slots of its puts count for together (`SegmentTable.liveBytes(ofSlot:)`)
+///  112     8   bytes of its deletes, without padding
+///  120  3968   zeros
 /// 4088     8   XXH3-64 of the rest, seeded with the segment's offset in the file
 /// ```
 package struct SegmentFooter: Equatable, Sendable {
@@ -196,6 +199,12 @@ package struct SegmentFooter: Equatable, Sendable {
     package var sealedMilliseconds: UInt64 = 0
     /// Where the log goes on from.
     package var lastCommit = CommitReference.none
+    /// Of its puts and deletes, without padding.
+    package var putBytes: UInt64 = 0
+    package var deleteBytes: UInt64 = 0
+    /// What the slots of all its puts count for: how much of that is live says how much of
+    /// the segment is.
+    package var putSlotBytes: UInt64 = 0
 
     package init(segment: UInt64, use: UInt64) {
         self.segment = segment
@@ -204,6 +213,13 @@ package struct SegmentFooter: Equatable, Sendable {
 
     /// Counts a record in.
     package mutating func note(_ entry: SummaryEntry) {
+        switch entry.kind {
+        case .delete: deleteBytes += UInt64(entry.recordBytes)
+        case .put:
+            let within = Int(entry.offset) & (ReadExtent.sectorBytes - 1)
+            putBytes += UInt64(entry.recordBytes)
+            putSlotBytes += UInt64((SizeClass(covering: within + Int(entry.recordBytes))?.byteCount ?? within) - within)
+        }
         sequenceMin = min(sequenceMin, entry.sequence)
         sequenceMax = max(sequenceMax, entry.sequence)
         let expiry = entry.expiryMilliseconds
@@ -229,6 +245,9 @@ package struct SegmentFooter: Equatable, Sendable {
         block.put(sealedMilliseconds, at: 72)
         block.put(lastCommit.number, at: 80)
         block.put(lastCommit.checksum, at: 88)
+        block.put(putBytes, at: 96)
+        block.put(putSlotBytes, at: 104)
+        block.put(deleteBytes, at: 112)
         block.sealWithChecksum(seed: UInt64(segmentOffset))
     }
 
@@ -248,6 +267,9 @@ package struct SegmentFooter: Equatable, Sendable {
         earliestExpiryMilliseconds = block.get(64)
         sealedMilliseconds = block.get(72)
         lastCommit = CommitReference(number: block.get(80), checksum: block.get(88))
+        putBytes = block.get(96)
+        putSlotBytes = block.get(104)
+        deleteBytes = block.get(112)
         let summaryEnd = Int(summaryOffset) + Int(entryCount) * SummaryEntry.byteCount
         guard recordsEnd >= DatafileLayout.blockBytes, recordsEnd <= summaryOffset,
             summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes

@@ -30,6 +30,11 @@ package struct SegmentImage: ~Copyable {
     package var offset: Int { layout.segmentOffset(Int(header.segment)) }
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(memory.bytes) }
     package var entryCount: Int { space.entryCount }
+    /// Where the records end and the summary will start, in bytes from the segment's start.
+    package var recordsEnd: Int { space.recordsEnd }
+    package var summaryOffset: Int { space.summaryOffset }
+    /// As far as it is known; complete once the segment is sealed.
+    package var currentFooter: SegmentFooter { footer }
 
     /// Starts a segment without records.
     package mutating func begin(_ header: SegmentHeader) {

@@ -56,7 +56,7 @@ package struct IndexReplay {
     private let layout: DatafileLayout
     private var entryAt: [Int: Int] = [:]
 
-    /// - Parameter entries: in any order but that a record comes before its copy.
+    /// - Parameter entries: in any order.
     package init(_ entries: [Entry], layout: DatafileLayout) {
         self.entries = entries
         self.layout = layout
@@ -73,9 +73,9 @@ package struct IndexReplay {
     package mutating func blockingApply<Memory: IndexMemory & ~Copyable>(
         to storage: IndexStorage<Memory>, readKey: (Int) -> StoredKey?
     ) throws(IndexError) {
-        // Equal sequences keep their order: a record comes before its copy.
+        // A record comes before its copy.
         let order = entries.indices.sorted {
-            (entries[$0].record.sequence, $0) < (entries[$1].record.sequence, $1)
+            entries[$0].place($0) < entries[$1].place($1)
         }
         let ofPartition = Dictionary(grouping: order) { storage.partition(of: entries[$0].record.hash.index) }
         for (partition, numbers) in ofPartition.sorted(by: { $0.key < $1.key }) {
@@ -127,6 +127,11 @@ package struct IndexReplay {
         }
         return stored.namespace == entry.namespace && stored.key == entry.key ? stored.sequence : nil
     }
+}
+
+extension IndexReplay.Entry {
+    /// By what entries are ordered.
+    fileprivate func place(_ number: Int) -> (UInt64, Int, Int) { (record.sequence, record.isCopy ? 1 : 0, number) }
 }
 
 extension IndexedRecord {

@@ -13,8 +13,9 @@ package struct StoreOpening: Sendable {
     package struct Options: Sendable {
         /// How many shards, and logs, there will be: 1 to 128.
         package var shardCount: Int
-        /// Segments that puts leave for deletes.
+        /// Segments that puts leave for deletes and compaction, and how many of them deletes leave.
         package var reserveCount = 0
+        package var copiesReserveCount = 0
         /// Segments behind the end of the file may be made again, without what they held.
         package var givesUpMissing = false
         /// The time, milliseconds since 1970.
@@ -38,6 +39,8 @@ package struct StoreOpening: Sendable {
     package private(set) var logs: [LogStart] = []
     /// Where each log of the store is, those without a shard included.
     package let logEnds: [CommitReference]
+    /// All sealed segments, and whose commits they hold; nil where they hold none.
+    package let sealedSegments: [(footer: SegmentFooter, log: Int?)]
     /// How many segments were sealed on the way.
     package private(set) var sealedCount = 0
 
@@ -77,12 +80,14 @@ package struct StoreOpening: Sendable {
         self.logs = logs
         self.logEnds = logEnds
         sealedCount = sealed.count
+        sealedSegments = examination.sealedSegments(and: sealed)
         parts = StoreParts(
             segments: table,
             pool: SegmentPool(
                 free: examination.segments { if case .ready = $0 { true } else { false } },
-                reserveCount: options.reserveCount),
-            health: StoreHealth(), uses: UseCounter(openCounter: superblock.current.openCounter))
+                reserveCount: options.reserveCount, copiesReserveCount: options.copiesReserveCount),
+            health: StoreHealth(), uses: UseCounter(openCounter: superblock.current.openCounter),
+            compaction: CompactionBoard(shardCount: options.shardCount))
     }
 
     private static func seal<File: BlockFile & ~Copyable>(
@@ -119,6 +124,15 @@ extension StoreExamination {
     /// The numbers of segments in certain states.
     fileprivate func segments(_ isIncluded: (RecoveredSegment.State) -> Bool) -> [Int] {
         segments.filter { isIncluded($0.state) }.map(\.number)
+    }
+
+    fileprivate func sealedSegments(and sealed: [SegmentFooter]) -> [(footer: SegmentFooter, log: Int?)] {
+        var footers: [Int: SegmentFooter] = [:]
+        for segment in segments { if let footer = segment.footer { footers[segment.number] = footer } }
+        for footer in sealed { footers[Int(footer.segment)] = footer }
+        return footers.sorted { $0.key < $1.key }.map { number, footer in
+            (footer, segments[number].content == .commits ? segments[number].log : nil)
+        }
     }
 
     fileprivate func retiredSegments(givesUpMissing: Bool) -> [Int] {

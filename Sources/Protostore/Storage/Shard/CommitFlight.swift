@@ -1,11 +1,14 @@
-/// What the log asks of the device, by token. Reads have small tokens.
+/// What log and compaction ask of the device, by token. Reads have small tokens.
 enum LogToken: UInt32 {
     case commit = 0xFFFF_FFFF
     case header = 0xFFFF_FFFE
     case summary = 0xFFFF_FFFD
     case flush = 0xFFFF_FFFC
+    case copyRead = 0xFFFF_FFFB
+    case copyWrite = 0xFFFF_FFFA
+    case copyFlush = 0xFFFF_FFF9
 
-    static let count = 4
+    static let count = 7
 }
 
 /// The commit that is on its way to the disk.

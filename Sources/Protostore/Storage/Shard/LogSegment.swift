@@ -7,11 +7,15 @@ final class LogSegment {
         var use: UInt64
         /// It was taken out of what is kept for deletes.
         var isReserve: Bool
+        /// Every record that will be in it has a higher sequence number.
+        var sequence: UInt64
     }
 
     let segment: Int
     let use: UInt64
     let isReserve: Bool
+    /// No record in it has a lower sequence number.
+    private(set) var sequenceFloor: UInt64
     private let layout: DatafileLayout
     private(set) var space: SegmentSpace
     private var footer: SegmentFooter
@@ -28,15 +32,17 @@ final class LogSegment {
         segment = opening.segment
         use = opening.use
         isReserve = opening.isReserve
+        sequenceFloor = opening.sequence + 1
         space = SegmentSpace(layout)
         footer = SegmentFooter(segment: UInt64(opening.segment), use: opening.use)
     }
 
     /// Goes on in a segment of a closed store.
     convenience init(_ layout: DatafileLayout, resuming open: LogStart.Open) throws(SystemError) {
-        try self.init(layout, Opening(segment: open.segment, use: open.use, isReserve: false))
+        try self.init(layout, Opening(segment: open.segment, use: open.use, isReserve: false, sequence: 0))
         space = open.space
         for entry in open.entries { note(entry) }
+        sequenceFloor = footer.sequenceMin
     }
 
     func fits(byteCount: Int, recordCount: Int) -> Bool {
@@ -63,6 +69,26 @@ final class LogSegment {
     }
 
     var sequenceMax: UInt64 { footer.sequenceMax }
+    /// Complete once the segment is sealed.
+    var currentFooter: SegmentFooter { footer }
+
+    /// Looks at up to `countMax` records from `position` on for those that have expired.
+    /// - Returns: whether these were the last.
+    func collectExpired(from position: inout Int, countMax: Int, now: UInt64, into found: inout [ExpiredRecord]) -> Bool {
+        let earliest = footer.earliestExpiryMilliseconds
+        guard earliest != 0, earliest <= now else { return true }
+        let end = min(entryCount, position + countMax)
+        for number in position..<max(position, end) {
+            let bytes = UnsafeRawBufferPointer(
+                start: summary.base + number * SummaryEntry.byteCount, count: SummaryEntry.byteCount)
+            guard let entry = SummaryEntry(bytes), entry.expiryMilliseconds != 0, entry.expiryMilliseconds <= now else {
+                continue
+            }
+            found.append(ExpiredRecord(segment: segment, entry: entry))
+        }
+        position = max(position, end)
+        return position >= entryCount
+    }
 
     /// Completes the summary and puts the footer behind it.
     /// - Returns: the bytes from the summary's start to the segment's end, and where they go.

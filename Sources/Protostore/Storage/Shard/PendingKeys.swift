@@ -208,6 +208,51 @@ struct PendingKeys: ~Copyable {
         return (UnsafeMutableRawPointer(keys + Int(number)) + offset).assumingMemoryBound(to: UInt32.self)
     }
 
+    // MARK: Keys by hash
+
+    /// Calls `body` for the keys with this hash; several may have it.
+    @inline(__always)
+    private func forEachKey(hash: UInt64, _ body: (UnsafeMutablePointer<Key>) -> Void) {
+        guard count > 0 else { return }
+        var number = bucket(of: hash).pointee
+        while number != Self.none {
+            let key = keys + Int(number)
+            if key.pointee.hash == hash { body(key) }
+            number = key.pointee.next
+        }
+    }
+
+    /// Whether any operation is under way on a key with this hash.
+    func contains(hash: UInt64) -> Bool {
+        var isFound = false
+        forEachKey(hash: hash) { _ in isFound = true }
+        return isFound
+    }
+
+    /// Whether the slots of such a key are being searched for.
+    func isResolving(hash: UInt64) -> Bool {
+        var isFound = false
+        forEachKey(hash: hash) { if $0.pointee.isResolving { isFound = true } }
+        return isFound
+    }
+
+    /// Whether a write of such a key may have a place in a log, and not yet its slot.
+    func hasUnapplied(hash: UInt64) -> Bool {
+        if PlantedBug.isPlanted(.copyUnapplied) { return false }
+        var isFound = false
+        forEachKey(hash: hash) { key in
+            if key.pointee.isResolving || key.pointee.isHeld || key.pointee.lastRecord != (-1, -1) { isFound = true }
+        }
+        return isFound
+    }
+
+    /// The record that is a key's base has moved.
+    func move(hash: UInt64, from oldLocation: UInt64, to slot: IndexSlot) {
+        forEachKey(hash: hash) { key in
+            if key.pointee.slot?.location == oldLocation { key.pointee.slot = slot }
+        }
+    }
+
     // MARK: Waiting operations
 
     mutating func appendWaiter(_ request: ShardRequest, to number: UInt32) {

@@ -58,6 +58,7 @@ extension Shard where Memory: ~Copyable {
         filling = 1 - filling
         counters.commits &+= 1
         counters.logBytes &+= UInt64(bytes.count)
+        compactor.uncredited += bytes.count
         Failpoint.reached(.beforeCommitWrite)
         queueCommit(on: &device)
         // Where this fails, the commit that needs the segment tries again.
@@ -89,6 +90,9 @@ extension Shard where Memory: ~Copyable {
             Failpoint.reached(.afterSummaryDurable)
             log.summaryIsDurable()
         case .flush: completeFlush(result)
+        case .copyRead: completeCopyRead(result, on: &device)
+        case .copyWrite: completeCopyWrite(result, on: &device)
+        case .copyFlush: completeCopyFlush(result)
         }
     }
 
@@ -173,10 +177,10 @@ extension Shard where Memory: ~Copyable {
         let key = pending[number]
         let old = key.base == .present ? key.slot : nil
         switch (old, slot) {
-        case (let old?, let slot?): _ = index.replace(key.hash, oldLocation: old.location, with: slot)
-        case (let old?, nil): _ = index.remove(key.hash, location: old.location)
+        case (let old?, let slot?): replaceSlot(key.hash, old, with: slot)
+        case (let old?, nil): removeSlot(key.hash, old)
         case (nil, let slot?):
-            index.insertReserved(key.hash, slot)
+            insertReservedSlot(key.hash, slot)
             pending[number].hasReservation = false
         case (nil, nil): break
         }

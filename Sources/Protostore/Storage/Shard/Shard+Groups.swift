@@ -147,5 +147,6 @@ extension Shard where Memory: ~Copyable {
         if PlantedBug.isPlanted(.forgetUnsettledGroups) { unsettled.removeAll() }
         let applied = unsettled.min().map { min($0 - 1, last) } ?? last
         index.storage.setApplied(log: Int(log.number), to: applied)
+        compactor.desk.applied = applied
     }
 }

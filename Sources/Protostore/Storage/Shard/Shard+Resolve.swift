@@ -62,11 +62,11 @@ extension Shard where Memory: ~Copyable {
         let known = pending[number].slot
         guard known == nil || header.sequence > pending[number].sequence else {
             // A slot that a write had to leave, since its record could not be read then.
-            _ = index.remove(pending[number].hash, location: operation.read.slot.location)
+            removeSlot(pending[number].hash, operation.read.slot)
             arena.deallocate(operation.buffer)
             return resolveNext(operation.read)
         }
-        if let known { _ = index.remove(pending[number].hash, location: known.location) }
+        if let known { removeSlot(pending[number].hash, known) }
         dropValue(of: number)
         pending[number].slot = operation.read.slot
         pending[number].sequence = header.sequence

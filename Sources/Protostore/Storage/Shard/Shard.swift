@@ -14,6 +14,7 @@
 ///              groups of keys: Shard+Groups
 ///              one write for all records of the turn: Shard+Commits
 ///   complete   reads and writes that are done
+///              live records of segments to be freed, expired slots: Shard+Compaction
 /// nextReply    replies; those to writes, and to gets that show them, leave
 ///              when the commit that holds what they show is durable
 /// ```
@@ -53,6 +54,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// One is filled while the other is written.
     let buffers: UnsafeMutablePointer<CommitBuffer>
     var filling = 0
+    var compactor: Compactor
 
     /// Requests for the log that may be at the device besides the reads.
     package static var logDepth: Int { LogToken.count }
@@ -73,6 +75,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         let arena = try BufferArena(byteCount: bufferBytes)
         let copies = try BufferArena(byteCount: bufferBytes / 2)
         let log = try ShardLog(start, store, storeID: options.storeID)
+        let compactor = try Compactor(store.compaction, desk: store.compaction.desks[number], layout: layout)
         let first = try CommitBuffer(layout: layout, repliesMax: requestsMax)
         let second = try CommitBuffer(layout: layout, repliesMax: requestsMax)
         buffers = .allocate(capacity: 2)
@@ -86,6 +89,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         self.arena = arena
         self.copies = copies
         self.log = log
+        self.compactor = compactor
         arrivals = Ring(capacity: 2 * requestsMax)
         waiting = Ring(capacity: 2 * requestsMax)
         replies = Ring(capacity: 2 * requestsMax)
@@ -93,6 +97,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         pending = PendingKeys(capacity: 2 * requestsMax)
         stalledKeys = Ring(capacity: 2 * requestsMax)
         stalledGroups = Ring(capacity: requestsMax)
+        countLiveSlots()
+        self.compactor.desk.applied = start.last.number
     }
 
     deinit {
@@ -126,8 +132,18 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// No further read can start before one is done.
     package var hasEveryReadInFlight: Bool { operations.count == operations.capacity }
     package var isIdle: Bool {
-        arrivals.isEmpty && waiting.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet
+        isServing == false && compactor.isIdle
     }
+    /// Operations, or writes of the log, are under way.
+    package var isServing: Bool {
+        !(arrivals.isEmpty && waiting.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet)
+    }
+    /// Compaction has something to do that waits for nothing.
+    package var wantsTurn: Bool { compactor.wantsTurn }
+    /// It has something to do that waits for operations on single keys.
+    package var hasDeferred: Bool { compactor.hasDeferred }
+    /// The planner has left a message.
+    package var hasMail: Bool { compactor.desk.hasMail }
     /// Operations wait for memory or for the commit that is on its way.
     package var hasStalled: Bool { !stalledKeys.isEmpty || !stalledGroups.isEmpty }
     package var keyCount: Int { index.count }
@@ -146,6 +162,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         takeArrivals()
         startReads(on: &device)
         writeLog(on: &device)
+        compact(on: &device)
     }
 
     /// Two passes of prefetching hide the memory latency of a whole batch: first

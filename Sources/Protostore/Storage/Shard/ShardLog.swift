@@ -18,6 +18,7 @@ struct ShardLog: ~Copyable {
     private let segments: SegmentTable
     private let pool: SegmentPool
     private let uses: UseCounter
+    private let board: CompactionBoard
 
     /// The last commit that was built.
     private(set) var last: CommitReference
@@ -52,6 +53,7 @@ struct ShardLog: ~Copyable {
         segments = store.segments
         pool = store.pool
         uses = store.uses
+        board = store.compaction
         self.storeID = storeID
         last = start.last
         sequence = start.sequence
@@ -59,6 +61,14 @@ struct ShardLog: ~Copyable {
         self.headerBlock = headerBlock
         self.current = current
         previousUse = start.previousUse
+        publishFloor()
+    }
+
+    private var desk: ShardDesk { board.desks[Int(number)] }
+
+    /// Of what the planner does not know yet.
+    private func publishFloor() {
+        desk.logFloor = (sealing ?? current ?? next)?.sequenceFloor ?? .max
     }
 
     // MARK: Room
@@ -81,7 +91,8 @@ struct ShardLog: ~Copyable {
         if let next { return purpose == .deletes || !next.isReserve || pool.hasMoreThanReserve }
         guard let segment = pool.take(for: purpose) else { return false }
         let opened = LogSegment.Opening(
-            segment: segment, use: uses.next(), isReserve: purpose == .deletes && !pool.hasMoreThanReserve)
+            segment: segment, use: uses.next(), isReserve: purpose == .deletes && !pool.hasMoreThanReserve,
+            sequence: sequence)
         do throws(SystemError) {
             next = try LogSegment(layout, opened)
         } catch {
@@ -89,6 +100,7 @@ struct ShardLog: ~Copyable {
             throw error
         }
         headerState = .wanted
+        publishFloor()
         return true
     }
 
@@ -124,6 +136,7 @@ struct ShardLog: ~Copyable {
         }
         current = opened
         next = nil
+        publishFloor()
         return true
     }
 
@@ -174,8 +187,24 @@ struct ShardLog: ~Copyable {
 
     mutating func summaryIsDurable() {
         sealState = .idle
-        if let sealing { segments.seal(sealing.segment, sequenceMax: sealing.sequenceMax) }
+        if let sealing {
+            segments.seal(sealing.segment, sequenceMax: sealing.sequenceMax)
+            board.tellPlanner(.logSealed(log: Int(number), sealing.currentFooter))
+        }
         sealing = nil
+        // Whoever reads the floor first and then the message misses nothing.
+        publishFloor()
+    }
+
+    /// Looks for expired records in the segment that is being filled.
+    /// - Returns: whether it has looked at all of them.
+    func collectExpired(_ cursor: inout Compactor.CollectionCursor, now: UInt64) -> Bool {
+        guard let current else { return true }
+        if cursor.segment != current.segment {
+            cursor.segment = current.segment
+            cursor.position = 0
+        }
+        return current.collectExpired(from: &cursor.position, countMax: 4096, now: now, into: &cursor.found)
     }
 
     /// Whether a summary waits for a flush.

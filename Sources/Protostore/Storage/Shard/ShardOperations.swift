@@ -37,18 +37,22 @@ struct ReadOperation: BitwiseCopyable {
 /// The operations at the device, by token.
 struct OperationTable: ~Copyable {
     private let operations: UnsafeMutablePointer<ReadOperation>
+    private let isActive: UnsafeMutablePointer<Bool>
     private var free: Ring<UInt32>
     let capacity: Int
 
     init(capacity: Int) {
         self.capacity = capacity
         operations = .allocate(capacity: capacity)
+        isActive = .allocate(capacity: capacity)
+        isActive.initialize(repeating: false, count: capacity)
         free = Ring(capacity: capacity)
         for token in 0..<capacity { free.append(UInt32(token)) }
     }
 
     deinit {
         operations.deallocate()
+        isActive.deallocate()
     }
 
     var count: Int { capacity - free.count }
@@ -58,11 +62,20 @@ struct OperationTable: ~Copyable {
     mutating func take(_ operation: ReadOperation) -> UInt32 {
         guard let token = free.popFirst() else { preconditionFailure("more operations than the table has") }
         (operations + Int(token)).initialize(to: operation)
+        isActive[Int(token)] = true
         return token
     }
 
     @inline(__always)
-    mutating func giveBack(_ token: UInt32) { free.append(token) }
+    mutating func giveBack(_ token: UInt32) {
+        isActive[Int(token)] = false
+        free.append(token)
+    }
+
+    /// Whether a read in the segment is under way.
+    func reads(_ segment: Int) -> Bool {
+        (0..<capacity).contains { isActive[$0] && operations[$0].segment == segment }
+    }
 
     /// Tokens come back from the device as they were given to it.
     @inline(__always)
@@ -145,6 +158,14 @@ package struct ShardCounters: BitwiseCopyable, Sendable {
     package var commits: UInt64 = 0
     package var logBytes: UInt64 = 0
     package var flushes: UInt64 = 0
+    /// Records that compaction has copied, and their bytes without padding; what it has read
+    /// for that, and written, summaries included.
+    package var copiedRecords: UInt64 = 0
+    package var copiedBytes: UInt64 = 0
+    package var compactionReadBytes: UInt64 = 0
+    package var copyLogBytes: UInt64 = 0
+    /// Keys whose slot was freed since their time was over.
+    package var expiredKeys: UInt64 = 0
 
     /// Requests that were answered, other than those that failed.
     package var requests: UInt64 { hits &+ misses &+ puts &+ deletes }

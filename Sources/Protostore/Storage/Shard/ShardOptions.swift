@@ -31,12 +31,17 @@ package struct StoreParts: Sendable {
     package let pool: SegmentPool
     package let health: StoreHealth
     package let uses: UseCounter
+    package let compaction: CompactionBoard
 
-    package init(segments: SegmentTable, pool: SegmentPool, health: StoreHealth, uses: UseCounter) {
+    package init(
+        segments: SegmentTable, pool: SegmentPool, health: StoreHealth, uses: UseCounter,
+        compaction: CompactionBoard = CompactionBoard()
+    ) {
         self.segments = segments
         self.pool = pool
         self.health = health
         self.uses = uses
+        self.compaction = compaction
     }
 }
 

@@ -1,22 +1,24 @@
 import Logging
 import Synchronization
 
-/// The thread that makes segments ahead of need. Shards wake it when they take one;
-/// they never wait for it.
-final class SegmentMakerThread: @unchecked Sendable {
+/// The thread that keeps segments ready, and frees them: see ``SegmentPlanner``. Shards
+/// wake it; they never wait for it.
+final class SegmentThread: @unchecked Sendable {
     // Sendable because `blockingPrepare` and then the thread alone touch what changes.
     private let store: Store
     private let logger: Logger
     private let wake: WakeDescriptor
     private let epoll: Epoll
+    /// Of the shards' loops, by number of the shard.
+    private var doorbells: [Doorbell] = []
     private let isStopping = Atomic<Bool>(false)
-    /// Why no segment can be made is said once, until one is.
+    /// Why no segment can be had is said once, until one is.
     private var hasSaidWhy = false
 
     /// How long to wait after a failure.
-    private static let retryMilliseconds: CInt = 1000
+    private static let retryMilliseconds = 1000
     /// Longer than anybody waits: the wake-up comes first.
-    private static let idleMilliseconds: CInt = 60_000
+    private static let idleMilliseconds = 60_000
 
     init(_ store: Store, logger: Logger) throws(SystemError) {
         self.store = store
@@ -28,43 +30,50 @@ final class SegmentMakerThread: @unchecked Sendable {
 
     /// Makes the first segments on the calling thread, so that the first writes find some.
     func blockingPrepare() {
-        while case .made = step() {}
+        while case .goOn = step(isIdle: false) {}
     }
 
+    /// - Parameter doorbells: of the shards' loops.
     /// - Returns: the running thread, to be joined after ``stop()``.
-    func start() throws(SystemError) -> Thread {
+    func start(doorbells: [Doorbell]) throws(SystemError) -> Thread {
+        self.doorbells = doorbells
         store.opening.parts.pool.wakeMaker(wake.rawValue)
+        store.opening.parts.compaction.wakePlanner(wake.rawValue)
         return try Thread(name: "segments") { self.run() }
     }
 
     /// Ends the thread soon. No shard may take segments any more.
     func stop() {
         store.opening.parts.pool.wakeMaker(nil)
+        store.opening.parts.compaction.wakePlanner(nil)
         isStopping.store(true, ordering: .sequentiallyConsistent)
         wake.wake()
     }
 
     private func run() {
+        var isIdle = false
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            switch step() {
-            case .made: break
-            case .enough: wait(Self.idleMilliseconds)
-            case .noSpace, .failed: wait(Self.retryMilliseconds)
+            switch step(isIdle: isIdle) {
+            case .goOn: isIdle = false
+            case .wait(let milliseconds): isIdle = wait(milliseconds)
+            case .noSpace, .failed: isIdle = wait(Self.retryMilliseconds)
             case .storeFailed: return
             }
         }
     }
 
-    /// Makes a segment if one is wanted, and says what changed.
-    private func step() -> SegmentMaker.Outcome {
+    /// Plans, and makes a segment if one is wanted; says what changed.
+    private func step(isIdle: Bool) -> SegmentPlanner.Outcome {
         let health = store.opening.parts.health
         let couldWrite = health.acceptsWrites
-        let outcome = store.maker.blockingStep(on: store.datafile.file)
+        let now = ShardTime(
+            wallMilliseconds: Clock.wallMilliseconds(), monotonicNanoseconds: Clock.monotonicNanoseconds())
+        let (outcome, toWake) = store.planner.blockingStep(on: store.datafile.file, now: now, isIdle: isIdle)
+        for shard in toWake where shard < doorbells.count { doorbells[shard].ring() }
         switch outcome {
-        case .made:
-            if hasSaidWhy { logger.notice("segments can be made again") }
+        case .goOn, .wait:
+            if hasSaidWhy { logger.notice("segments can be had again") }
             hasSaidWhy = false
-        case .enough: break
         case .noSpace(let reason): say("\(reason).")
         case .failed(let error): say(error.explanation)
         case .storeFailed:
@@ -86,7 +95,9 @@ final class SegmentMakerThread: @unchecked Sendable {
             "no segment could be made: \(reason) Writes go on while there are free segments, then they are refused")
     }
 
-    private func wait(_ milliseconds: CInt) {
-        _ = try? epoll.blockingWaitForEvents(timeoutMilliseconds: milliseconds)
+    /// - Returns: whether the time went by and nothing came.
+    private func wait(_ milliseconds: Int) -> Bool {
+        let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: CInt(clamping: min(milliseconds, Self.idleMilliseconds)))
+        return count == 0
     }
 }

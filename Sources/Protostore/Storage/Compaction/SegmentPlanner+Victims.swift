@@ -1,0 +1,141 @@
+/// Which segments are freed, and how fast.
+///
+/// **Victims** are those whose live records take the least (greedy). Two reasons to choose
+/// one: segments are running out, or more than half of what is used is dead.
+///
+/// **Pace.** A victim of which the share e is live costs e bytes of copies for 1 - e bytes
+/// that become free. So e / (1 - e) bytes are copied for each fresh one, times a factor that
+/// is 1 where half of the segments are free that should be, 0 where all are, and 2 where
+/// none is: compaction neither sleeps nor bursts. Only when writes have to wait are shards
+/// told to copy as fast as they can.
+extension SegmentPlanner {
+    /// Victims whose records are being copied at a time: one more than one, so that shards
+    /// need not wait for the next.
+    private static let copyingMax = 2
+    /// Of what is used, so much may be dead while there is room.
+    private static let deadShareMax = 0.5
+    private static let fillMaxWithRoom = 0.8
+    private static let fillMaxWithoutRoom = 0.97
+
+    /// Segments that should be ready, free, or possible to make.
+    private var wantedCount: Int {
+        let reserve = parts.pool.reserveCount
+        return max(reserve + maker.targetCount, (ledger.sealedCount + maker.freeCount) / 64) + reserve + options.shardCount
+    }
+
+    private var availableCount: Int { maker.freeCount + maker.growableCount }
+    private var isShortOfSpace: Bool { availableCount < wantedCount }
+
+    private func isEligible(_ segment: Int) -> Bool {
+        let line = ledger.lines[segment]
+        guard line.state == .sealed, !line.isBlocked, !ledger.isNewest(line) else { return false }
+        guard let log = line.log, log < parts.compaction.desks.count else { return true }
+        // Slots that are still to be set would look dead.
+        return parts.compaction.desks[log].applied >= line.footer.lastCommit.number
+    }
+
+    /// Of all that could be freed now, and of what is being freed: the best, and how many whole
+    /// segments they are together, beyond one for each shard to put the copies in.
+    private func survey(fillMax: Double) -> (best: Int?, gain: Double, live: Double, used: Double) {
+        var best: (segment: Int, fill: Double)?
+        var gain = jobs.values.reduce(-Double(options.shardCount)) { $0 + 1 - $1.fill }
+        var (live, used) = (0.0, 0.0)
+        for segment in ledger.lines.indices where ledger.lines[segment].state == .sealed {
+            let fill = ledger.fill(segment)
+            live += min(fill, 1)
+            used += 1
+            guard fill <= fillMax, isEligible(segment) else { continue }
+            gain += 1 - fill
+            if fill < best?.fill ?? 2 { best = (segment, fill) }
+        }
+        // What takes nothing needs no room for copies.
+        if let best, ledger.isEmpty(best.segment) { gain = max(gain, 1) }
+        return (best?.segment, gain, live, used)
+    }
+
+    /// Whether something could be freed if it had to be.
+    var hasVictim: Bool {
+        let found = survey(fillMax: Self.fillMaxWithoutRoom)
+        return found.best != nil && found.gain > 0
+    }
+
+    /// Chooses a victim where one is wanted.
+    /// - Returns: whether it did.
+    func planStep<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Bool {
+        guard jobs.values.count(where: { $0.copyingCount > 0 }) < Self.copyingMax else { return false }
+        let isShort = isShortOfSpace
+        let found = survey(fillMax: isShort ? Self.fillMaxWithoutRoom : Self.fillMaxWithRoom)
+        let isDead = found.used >= 4 && found.live / max(found.used, 1) < 1 - Self.deadShareMax
+        guard let victim = found.best, found.gain > 0, isShort || isDead else {
+            sealCopiesIfDone()
+            return false
+        }
+        begin(victim, datafile)
+        return true
+    }
+
+    private func begin<File: BlockFile & ~Copyable>(_ victim: Int, _ datafile: borrowing File) {
+        var entries: [SummaryEntry] = []
+        if !ledger.isEmpty(victim) {
+            guard let found = reader.blockingRead(ledger.lines[victim].footer, of: datafile) else {
+                ledger[victim].isBlocked = true
+                return
+            }
+            entries = found.filter { !isDroppable($0) }
+            let droppedCount = found.count - entries.count
+            statistics.withLock { $0.droppedDeletes += droppedCount }
+        }
+        ledger[victim].state = .compacting
+        story?("segment \(victim) is to be freed: \(entries.count) records, fill \(ledger.fill(victim))")
+        lastFill = ledger.fill(victim)
+        jobs[victim] = Job(
+            waitingCount: options.shardCount, copyingCount: options.shardCount, fill: min(1, ledger.fill(victim)))
+        hasAskedToSeal = false
+        for (shard, part) in byShard(entries).enumerated() {
+            tell(shard, .copy(SegmentOrder(segment: victim, shard: shard, entries: part)))
+        }
+    }
+
+    private func isDroppable(_ entry: SummaryEntry) -> Bool {
+        guard entry.kind == .delete, let newest = droppable[entry.hash] else { return false }
+        return entry.sequence <= newest
+    }
+
+    /// Everything is copied, and nothing else is worth it: what was freed should not wait
+    /// until the copies fill a segment.
+    private func sealCopiesIfDone() {
+        guard !jobs.isEmpty, !hasAskedToSeal, jobs.values.allSatisfy({ $0.copyingCount == 0 }) else { return }
+        askToSeal()
+    }
+
+    private func askToSeal() {
+        hasAskedToSeal = true
+        for shard in 0..<options.shardCount { tell(shard, .sealCopies) }
+    }
+
+    // MARK: Pace
+
+    func pace(isIdle: Bool) {
+        let board = parts.compaction
+        let isStuck = isShortOfSpace && !parts.pool.hasMoreThanReserve
+        if board.isUrgent != isStuck {
+            board.isUrgent = isStuck
+            if isStuck { for shard in 0..<options.shardCount { tell(shard, .noticePace) } }
+        }
+        guard !jobs.isEmpty else { return board.copiedPerKibibyte = 0 }
+        // Copied victims that wait for their copies to be sealed are room that is not there yet.
+        let copied = jobs.values.count { $0.copyingCount == 0 }
+        if isStuck, copied > options.shardCount, !hasAskedToSeal { askToSeal() }
+        let wanted = Double(max(wantedCount, 1))
+        let missing = max(0, min(1, (wanted - Double(availableCount)) / wanted))
+        let live = min(lastFill, 0.98)
+        let ratio = live / (1 - live) * (isShortOfSpace ? 2 * missing : 1)
+        board.copiedPerKibibyte = Int(1024 * min(max(ratio, 0.1), 50))
+        // A byte for a byte of what clients do not write.
+        guard isIdle else { return }
+        for shard in 0..<options.shardCount {
+            board.desks[shard].grant(byteCount: 2 * Compactor.batchBytesGoal)
+            tell(shard, .noticePace)
+        }
+    }
+}

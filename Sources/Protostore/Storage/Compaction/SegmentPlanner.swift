@@ -1,0 +1,267 @@
+import Synchronization
+
+/// Decides which segments are freed, and when: compaction, expiry, deletes that cover
+/// nothing any more. A thread of its own, beside the segment maker, which waits for disks
+/// so that no shard has to.
+///
+/// ```
+/// a step:  messages of shards -> the map: finished copies count -> slots move (shards)
+///          orders that are done -> SegmentMaker.retire -> the map: free -> ready again
+///          sweep, tombstone survey: one summary at a time
+///          choose a victim: its summary, by shard -> orders
+///          how fast shards may copy
+/// ```
+///
+/// A victim's life:
+///
+/// ```
+/// sealed -> compacting: orders to all shards -> done by all -> retired -> free
+///                       (something damaged) -> sealed, and blocked
+/// ```
+///
+/// It is the only one that writes the segment map while the store is open, in its own
+/// steps and those of the maker.
+package final class SegmentPlanner: @unchecked Sendable {
+    // Sendable because steps are for one thread at a time; the counters have a lock of their own.
+
+    package struct Options: Sendable {
+        package var shardCount = 1
+        /// How often expired keys' slots are freed.
+        package var sweepMilliseconds: UInt64 = 60_000
+
+        package init() {}
+    }
+
+    /// A victim under way.
+    struct Job {
+        /// Shards that have not said `done`.
+        var waitingCount: Int
+        /// Shards that have not said `copied`.
+        var copyingCount: Int
+        /// What its live records took of it.
+        var fill: Double
+        var isComplete = true
+    }
+
+    let parts: StoreParts
+    let maker: SegmentMaker
+    let map: SegmentMapWriter
+    let options: Options
+    var ledger: SegmentLedger
+    var reader: SummaryReader
+    /// By segment.
+    var jobs: [Int: Job] = [:]
+    /// Shards that wait for a segment to fill.
+    var targetsWanted: [Int] = []
+    /// Finished copies that the map does not know yet, and whose they are.
+    private var finishedCopies: [(shard: Int, footer: SegmentFooter)] = []
+    /// Shards that were left a message in this step.
+    private var toWake: Set<Int> = []
+    var hasAskedToSeal = false
+    /// While a copy of the store is being made, nothing is freed.
+    private var heldFrees: [Int]?
+
+    var sweep = SweepState()
+    var survey: TombstoneSurvey?
+    /// By key, as `TombstoneSurvey.droppable`.
+    var droppable: [KeyHash: UInt64] = [:]
+    var surveyWindow: UInt64 = 0
+    /// Segments of logs that were sealed since the last survey began.
+    var sealedSinceSurvey = 0
+    /// How full the victim chosen last was.
+    var lastFill = 0.0
+    var statisticsDueNanoseconds: UInt64 = 0
+    /// Gets a line for each thing that happens to a segment; nil where nobody wants to know.
+    package var story: ((String) -> Void)?
+    let statistics = Mutex(CompactionStatistics())
+
+    package init(_ opening: StoreOpening, _ maker: SegmentMaker, _ options: Options) throws(SystemError) {
+        parts = opening.parts
+        map = opening.map
+        self.maker = maker
+        self.options = options
+        reader = try SummaryReader(layout: opening.parts.segments.layout)
+        ledger = SegmentLedger(opening.parts.segments)
+        for sealed in opening.sealedSegments { ledger.addSealed(sealed.footer, log: sealed.log) }
+    }
+
+    /// From any thread.
+    package var currentStatistics: CompactionStatistics { statistics.withLock { $0 } }
+
+    package enum Outcome: Equatable, Sendable {
+        /// There is more to do at once.
+        case goOn
+        /// Shards are at work, or something is due within so many milliseconds.
+        case wait(milliseconds: Int)
+        /// No segment can be had: why.
+        case noSpace(String)
+        case failed(SystemError)
+        case storeFailed
+    }
+
+    /// One step. Takes as long as a few reads and writes do.
+    /// - Parameters:
+    ///   - isIdle: nothing has happened since the last step but that time went by.
+    /// - Returns: what to do next, and the shards whose loops are to be woken.
+    package func blockingStep<File: BlockFile & ~Copyable>(
+        on datafile: borrowing File, now: ShardTime, isIdle: Bool
+    ) -> (outcome: Outcome, toWake: Set<Int>) {
+        toWake.removeAll()
+        guard parts.health.acceptsWrites else { return (.storeFailed, []) }
+        // Before the messages: what is sealed meanwhile comes with the next step's.
+        let floor = parts.compaction.desks.reduce(UInt64.max) { min($0, $1.floor) }
+        for message in parts.compaction.takeForPlanner() { take(message) }
+        guard countFinishedCopies(datafile) else { return (.storeFailed, toWake) }
+        let isSweeping = sweepStep(datafile, now)
+        let isSurveying = surveyStep(datafile, floor)
+        let isChoosing = planStep(datafile)
+        let made = maker.blockingStep(on: datafile, mayFree: !jobs.isEmpty || isChoosing)
+        giveTargets(datafile)
+        pace(isIdle: isIdle)
+        parts.pool.setMayGrow(canProvide(made))
+        updateStatistics(now)
+        let isBusy = isSweeping || isSurveying || isChoosing
+        return (outcome(made, isBusy: isBusy, now), toWake)
+    }
+
+    private func outcome(_ made: SegmentMaker.Outcome, isBusy: Bool, _ now: ShardTime) -> Outcome {
+        switch made {
+        case .storeFailed: return .storeFailed
+        case .made: return .goOn
+        case .failed(let error): return .failed(error)
+        case .enough: break
+        case .noSpace(let reason):
+            if !canProvide(made) { return .noSpace(reason) }
+        }
+        if isBusy { return .goOn }
+        return .wait(milliseconds: jobs.isEmpty ? sweep.millisecondsLeft(now) : min(Self.pacingMilliseconds, sweep.millisecondsLeft(now)))
+    }
+
+    /// How often idle shards are allowed a piece while there is something to copy.
+    static let pacingMilliseconds = 20
+
+    /// Whether it is worth waiting for a segment.
+    private func canProvide(_ made: SegmentMaker.Outcome) -> Bool {
+        switch made {
+        case .enough, .made: true
+        case .noSpace: !jobs.isEmpty || hasVictim
+        case .failed, .storeFailed: false
+        }
+    }
+
+    func tell(_ shard: Int, _ message: CompactionMessage) {
+        parts.compaction.desks[shard].send(message)
+        toWake.insert(shard)
+    }
+
+    // MARK: Messages
+
+    private func take(_ message: PlannerMessage) {
+        switch message {
+        case .logSealed(let log, let footer):
+            ledger.addSealed(footer, log: log)
+            sealedSinceSurvey += 1
+        case .wantsTarget(let shard): targetsWanted.append(shard)
+        case .copiesSealed(let shard, let footer):
+            finishedCopies.append((shard, footer))
+            hasAskedToSeal = false
+        case .moved(let segment): ledger[segment].state = .sealed
+        case .copied(let order): jobs[order.segment]?.copyingCount -= 1
+        case .done(let order, let isComplete): finish(order, isComplete)
+        case .expired(let records): sweep(records)
+        }
+    }
+
+    private func finish(_ order: SegmentOrder, _ isComplete: Bool) {
+        guard var job = jobs[order.segment] else { return }
+        job.waitingCount -= 1
+        job.isComplete = job.isComplete && isComplete
+        jobs[order.segment] = job.waitingCount > 0 ? job : nil
+        guard job.waitingCount == 0 else { return }
+        story?("segment \(order.segment) holds nothing any more: \(job.isComplete)")
+        if job.isComplete {
+            Failpoint.reached(.beforeFree)
+            statistics.withLock { $0.freedSegments += 1 }
+            ledger.remove(order.segment)
+            if heldFrees != nil { heldFrees?.append(order.segment) } else { maker.retire([order.segment]) }
+        } else {
+            ledger[order.segment].state = .sealed
+            ledger[order.segment].isBlocked = true
+        }
+    }
+
+    /// Says in the map that finished copies count, and lets slots move to them.
+    private func countFinishedCopies<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Bool {
+        guard !finishedCopies.isEmpty else { return true }
+        Failpoint.reached(.beforeCopiesMarked)
+        let changes = finishedCopies.map { copies in
+            let segment = Int(copies.footer.segment)
+            return (segment: segment, entry: SegmentMap.Entry(.sealed, floor: map.entry(of: segment).floor))
+        }
+        do throws(SystemError) {
+            if !PlantedBug.isPlanted(.freeBeforeCopiesCount) { try map.write(changes, to: datafile) }
+        } catch {
+            parts.health.fail(error.code)
+            return false
+        }
+        Failpoint.reached(.afterCopiesMarked)
+        for (shard, footer) in finishedCopies {
+            story?("copies in segment \(footer.segment) count")
+            ledger.addSealed(footer, log: nil, state: .moving)
+            tell(shard, .kept(segment: Int(footer.segment)))
+        }
+        finishedCopies.removeAll()
+        return true
+    }
+
+    private func giveTargets<File: BlockFile & ~Copyable>(_ datafile: borrowing File) {
+        while let shard = targetsWanted.first {
+            guard case .made(let segment) = maker.takeForCopies(on: datafile) else { return }
+            targetsWanted.removeFirst()
+            story?("shard \(shard) copies to segment \(segment)")
+            tell(shard, .target(CopyTarget(segment: segment, use: parts.uses.next())))
+        }
+    }
+
+    // MARK: Copies of the store
+
+    /// Keeps every segment as it is until ``releaseFrees()``. By the planner's thread.
+    package func holdFrees() { heldFrees = heldFrees ?? [] }
+
+    package func releaseFrees() {
+        maker.retire(heldFrees ?? [])
+        heldFrees = nil
+    }
+
+    /// Segments that only a copy of the store keeps from being used again.
+    package var heldCount: Int { heldFrees?.count ?? 0 }
+
+    // MARK: Orders
+
+    /// A segment's records by the shards that own their keys.
+    func byShard(_ entries: [SummaryEntry]) -> [[SummaryEntry]] {
+        let count = options.shardCount
+        guard count > 1 else { return [entries] }
+        var parts = [[SummaryEntry]](repeating: [], count: count)
+        for entry in entries { parts[IndexLayout.partition(of: entry.hash.index, count: count)].append(entry) }
+        return parts
+    }
+}
+
+/// What compaction has done since the store was opened, and what there is.
+package struct CompactionStatistics: Equatable, Sendable {
+    package var sealedSegments = 0
+    package var freeSegments = 0
+    package var freedSegments = 0
+    /// Estimates, without padding: records that slots point to and deletes that are needed;
+    /// and all others in sealed segments.
+    package var liveBytes = 0
+    package var deadBytes = 0
+    /// Since the oldest sealed segment with dead records was sealed.
+    package var oldestDeadMilliseconds: UInt64 = 0
+    package var blockedSegments = 0
+    package var droppedDeletes = 0
+    package var surveys = 0
+
+    package init() {}
+}

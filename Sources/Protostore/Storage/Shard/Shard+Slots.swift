@@ -1,0 +1,39 @@
+/// Changes of the index, each of which moves live bytes between segments.
+extension Shard where Memory: ~Copyable {
+    @inline(__always)
+    mutating func insertReservedSlot(_ hash: UInt64, _ slot: IndexSlot) {
+        index.insertReserved(hash, slot)
+        store.segments.count(slot, isLive: true)
+    }
+
+    /// - Returns: false if there is no such slot; then nothing has changed.
+    @inline(__always)
+    @discardableResult
+    mutating func replaceSlot(_ hash: UInt64, _ old: IndexSlot, with slot: IndexSlot) -> Bool {
+        guard index.replace(hash, oldLocation: old.location, with: slot) else { return false }
+        store.segments.count(old, isLive: false)
+        store.segments.count(slot, isLive: true)
+        return true
+    }
+
+    /// - Returns: false if there is no such slot.
+    @inline(__always)
+    @discardableResult
+    mutating func removeSlot(_ hash: UInt64, _ old: IndexSlot) -> Bool {
+        guard index.remove(hash, location: old.location) else { return false }
+        store.segments.count(old, isLive: false)
+        return true
+    }
+
+    /// The slot of a hash that points to this place, if there is one.
+    @inline(__always)
+    func slot(of hash: UInt64, at location: UInt64) -> IndexSlot? {
+        index.firstSlot(matching: hash) { $0.location == location }
+    }
+
+    /// Counts the slots that a shard starts with.
+    func countLiveSlots() {
+        let segments = store.segments
+        index.forEachSlot { _, slot in segments.count(slot, isLive: true) }
+    }
+}
