@@ -32,6 +32,14 @@ package protocol BlockFile: ~Copyable {
     /// - Throws: ENOSPC, EDQUOT, EFBIG or EIO; the file has its old size then.
     func grow(to byteCount: Int) throws(SystemError)
 
+    /// Gives the space of whole blocks back where the file can have holes; what they held is
+    /// zeros then, or as it was: nobody may count on either. Durable after ``synchronize()``.
+    func giveBack(_ range: Range<Int>) throws(SystemError)
+
+    /// Cuts the file off at `byteCount` bytes, if it is longer and can be shorter. A crash may
+    /// bring the end back.
+    func shrink(to byteCount: Int) throws(SystemError)
+
     /// Reads many ranges, many at a time, and hands each one over as it comes.
     /// - Parameters:
     ///   - count: ranges 0 ..< count are read.

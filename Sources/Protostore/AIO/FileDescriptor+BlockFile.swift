@@ -40,6 +40,18 @@ extension FileDescriptor: BlockFile {
         }
     }
 
+    package func giveBack(_ range: Range<Int>) throws(SystemError) {
+        do throws(SystemError) {
+            try punchHole(offset: range.lowerBound, byteCount: range.count)
+        } catch {
+            guard error.code == EOPNOTSUPP || error.code == ENOSYS else { throw error }
+        }
+    }
+
+    package func shrink(to byteCount: Int) throws(SystemError) {
+        if try byteCount < self.byteCount() { try truncate(byteCount: byteCount) }
+    }
+
     package func blockingReadEach(
         count: Int, bufferBytes: Int, depth: Int, range: (Int) -> Range<Int>,
         _ body: (Int, UnsafeRawBufferPointer?) -> Void

@@ -49,6 +49,18 @@ extension SimulatedMedia: BlockFile {
         setSize(byteCount)
     }
 
+    package func giveBack(_ range: Range<Int>) throws(SystemError) {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: Self.sectorBytes)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        try write(UnsafeRawBufferPointer(zeros), at: range.lowerBound)
+    }
+
+    package func shrink(to byteCount: Int) throws(SystemError) {
+        guard byteCount < sizeBytes else { return }
+        cutOff(at: byteCount)
+    }
+
     package func blockingReadEach(
         count: Int, bufferBytes: Int, depth: Int, range: (Int) -> Range<Int>,
         _ body: (Int, UnsafeRawBufferPointer?) -> Void

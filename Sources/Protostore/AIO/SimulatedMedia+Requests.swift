@@ -95,6 +95,21 @@ extension SimulatedMedia {
         unstableSizes.append((lastNumber, byteCount))
     }
 
+    /// What is behind the new end is gone at once, and so is what was written there.
+    func cutOff(at byteCount: Int) {
+        for run in unflushed where run.byteRange.upperBound > byteCount {
+            precondition(run.byteRange.lowerBound >= byteCount, "a write across the new end")
+            run.free()
+        }
+        unflushed.removeAll { $0.byteRange.upperBound > byteCount }
+        for image in [cached, stable] {
+            (image + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: max(sizeBytes, stableSizeBytes) - byteCount)
+        }
+        sizeBytes = byteCount
+        stableSizeBytes = min(stableSizeBytes, byteCount)
+        unstableSizes.removeAll { $0.bytes > byteCount }
+    }
+
     // MARK: Flushes
 
     /// - Parameter number: the last completed write or growth that it covers.

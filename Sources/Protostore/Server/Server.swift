@@ -186,7 +186,7 @@ public final class Server: @unchecked Sendable {
         let reports = collection.takeComplete(count: loops.count)
         guard !reports.isEmpty else { return }
         isAwaitingReports = false
-        statistics.log(reports)
+        statistics.log(reports, store.planner.currentStatistics)
     }
 
     private var reportInterval: UInt64 {

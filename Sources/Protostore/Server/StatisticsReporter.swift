@@ -1,6 +1,6 @@
 import Logging
 
-/// Turns the loops' counters into one line per loop and interval.
+/// Turns the loops' counters into one line per loop and interval, and one for the store.
 struct StatisticsReporter {
     private let logger: Logger
     private var previous: [LoopReport] = []
@@ -10,7 +10,7 @@ struct StatisticsReporter {
         self.logger = logger
     }
 
-    mutating func log(_ reports: [LoopReport]) {
+    mutating func log(_ reports: [LoopReport], _ compaction: CompactionStatistics) {
         guard !reports.isEmpty else { return }
         let now = Clock.monotonicNanoseconds()
         let seconds = Double(max(now - previousNanoseconds, 1)) / 1e9
@@ -18,6 +18,7 @@ struct StatisticsReporter {
             let before = previous.first { $0.loop == report.loop }
             logger.info("\(Self.line(report, since: before, seconds: seconds))")
         }
+        logger.info("\(Self.line(compaction, reports, since: previous, seconds: seconds))")
         previous = reports
         previousNanoseconds = now
     }
@@ -59,6 +60,29 @@ struct StatisticsReporter {
             fields.append("false candidates \(now.shard.falseCandidates)")
         }
         return fields.joined(separator: ", ")
+    }
+
+    /// The store's line: its segments, and what compaction does.
+    static func line(
+        _ store: CompactionStatistics, _ now: [LoopReport], since before: [LoopReport], seconds: Double
+    ) -> String {
+        func total(_ reports: [LoopReport], _ counter: (ShardCounters) -> UInt64) -> UInt64 {
+            reports.reduce(0) { $0 &+ counter($1.shard) }
+        }
+        func rate(_ counter: (ShardCounters) -> UInt64) -> Int {
+            Int(Double(total(now, counter) &- total(before, counter)) / seconds)
+        }
+        let fresh = total(now, \.recordBytes)
+        let written = total(now, \.logBytes) &+ total(now, \.copyLogBytes)
+        return [
+            "store: segments sealed \(store.sealedSegments) free \(store.freeSegments) freed \(store.freedSegments)",
+            "live MB \(store.liveBytes / 1_000_000)", "dead MB \(store.deadBytes / 1_000_000)",
+            "oldest dead s \(store.oldestDeadMilliseconds / 1000)",
+            "copied KB/s \(rate(\.copiedBytes) / 1000)", "records/s \(rate(\.copiedRecords))",
+            "write amplification \(decimal(fresh == 0 ? 0 : Double(written) / Double(fresh)))",
+            "expired keys/s \(rate(\.expiredKeys))", "deletes dropped \(store.droppedDeletes)",
+            "blocked segments \(store.blockedSegments)",
+        ].joined(separator: ", ")
     }
 
     private static func percentiles(_ latency: LatencyHistogram) -> String {

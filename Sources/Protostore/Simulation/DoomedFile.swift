@@ -64,6 +64,16 @@ struct DoomedFile: BlockFile {
         throw died
     }
 
+    func giveBack(_ range: Range<Int>) throws(SystemError) {
+        if try spend() { throw died }
+        try media.giveBack(range)
+    }
+
+    func shrink(to byteCount: Int) throws(SystemError) {
+        if try spend() { throw died }
+        try media.shrink(to: byteCount)
+    }
+
     func blockingReadEach(
         count: Int, bufferBytes: Int, depth: Int, range: (Int) -> Range<Int>,
         _ body: (Int, UnsafeRawBufferPointer?) -> Void

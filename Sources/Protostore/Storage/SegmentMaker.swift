@@ -21,6 +21,8 @@ package final class SegmentMaker: Sendable {
         /// There are as many as there should be.
         case enough
         case made(Int)
+        /// Space was given back to the file system.
+        case gaveBack
         /// The file system has no room, or the store has all segments that it can have.
         case noSpace(String)
         /// It may be tried again.
@@ -44,20 +46,20 @@ package final class SegmentMaker: Sendable {
         }
     }
 
-    private struct Lists {
+    struct Lists {
         /// Free by the map, in ascending order.
         var free: [Int]
         /// To be freed.
         var retired: [Int]
     }
 
-    private let superblock: SuperblockWriter
-    private let map: SegmentMapWriter
-    private let parts: StoreParts
+    let superblock: SuperblockWriter
+    let map: SegmentMapWriter
+    let parts: StoreParts
     private let options: Options
     /// How many ready segments there should be.
     package var targetCount: Int { options.targetCount }
-    private let lists: Mutex<Lists>
+    let lists: Mutex<Lists>
 
     /// Left to others on the same file system, such as the saved index.
     package static let spareBytes = 16 << 20
@@ -108,10 +110,11 @@ package final class SegmentMaker: Sendable {
         on datafile: borrowing File, mayFree: Bool = false
     ) -> Outcome {
         let isWanted = parts.pool.count < options.targetCount
-        let outcome = blockingFree(datafile) ?? (isWanted ? blockingPrepare(.log, datafile) : .enough)
+        let outcome =
+            blockingFree(datafile) ?? (isWanted ? blockingPrepare(.log, datafile) : blockingShrink(datafile) ?? .enough)
         if case .made(let segment) = outcome { parts.pool.add(segment..<(segment + 1)) }
         switch outcome {
-        case .made, .enough: parts.pool.setMayGrow(options.targetCount > 0)
+        case .made, .enough, .gaveBack: parts.pool.setMayGrow(options.targetCount > 0)
         case .noSpace: parts.pool.setMayGrow(mayFree)
         case .failed, .storeFailed: parts.pool.setMayGrow(false)
         }

@@ -46,6 +46,31 @@ import Testing
             + "false candidates 10")
     }
 
+    @Test func theStoresLineSaysWhatCompactionDoes() {
+        var before = Self.report()
+        before.shard.recordBytes = 500_000
+        var now = before
+        now.shard.recordBytes = 1_000_000
+        now.shard.logBytes = 1_500_000
+        now.shard.copyLogBytes = 500_000
+        now.shard.copiedBytes = 400_000
+        now.shard.copiedRecords = 300
+        now.shard.expiredKeys = 8
+        var store = CompactionStatistics()
+        store.sealedSegments = 40
+        store.freeSegments = 4
+        store.freedSegments = 12
+        store.liveBytes = 30_000_000
+        store.deadBytes = 9_000_000
+        store.oldestDeadMilliseconds = 61_500
+        store.droppedDeletes = 7
+        store.blockedSegments = 1
+        let line = StatisticsReporter.line(store, [now], since: [before], seconds: 2)
+        #expect(line == "store: segments sealed 40 free 4 freed 12, live MB 30, dead MB 9, oldest dead s 61, "
+            + "copied KB/s 200, records/s 150, write amplification 2.00, expired keys/s 4, deletes dropped 7, "
+            + "blocked segments 1")
+    }
+
     @Test func laterLinesCountFromTheOneBefore() {
         var now = Self.report()
         now.loopCounters.turns += 100

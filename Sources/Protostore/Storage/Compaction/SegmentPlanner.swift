@@ -127,7 +127,7 @@ package final class SegmentPlanner: @unchecked Sendable {
     private func outcome(_ made: SegmentMaker.Outcome, isBusy: Bool, _ now: ShardTime) -> Outcome {
         switch made {
         case .storeFailed: return .storeFailed
-        case .made: return .goOn
+        case .made, .gaveBack: return .goOn
         case .failed(let error): return .failed(error)
         case .enough: break
         case .noSpace(let reason):
@@ -143,7 +143,7 @@ package final class SegmentPlanner: @unchecked Sendable {
     /// Whether it is worth waiting for a segment.
     private func canProvide(_ made: SegmentMaker.Outcome) -> Bool {
         switch made {
-        case .enough, .made: true
+        case .enough, .made, .gaveBack: true
         case .noSpace: !jobs.isEmpty || hasVictim
         case .failed, .storeFailed: false
         }
