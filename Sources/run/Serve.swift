@@ -63,6 +63,12 @@ struct Serve: ParsableCommand {
             """, valueName: "bytes"))
     var maxSize: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Bytes that the index may take at most; beyond, new keys are refused. Overwrites and deletes go on.",
+            valueName: "bytes"))
+    var indexMax: Int?
+
     @Option(help: "Seconds between sweeps that remove expired keys from the index.")
     var sweepInterval = 60.0
 
@@ -92,6 +98,7 @@ struct Serve: ParsableCommand {
         configuration.acceptsLoss = acceptLoss
         configuration.sync = sync
         configuration.datafileBytesMax = maxSize
+        configuration.indexBytesMax = indexMax
         configuration.sweepSeconds = sweepInterval
         configuration.segmentBytes = segmentBytes
         return configuration

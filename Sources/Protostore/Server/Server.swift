@@ -95,6 +95,7 @@ public final class Server: @unchecked Sendable {
     ) throws -> Store {
         var options = Store.Options(directory: configuration.directory)
         options.indexDirectory = configuration.indexDirectory
+        options.indexBytesMax = configuration.indexBytesMax ?? .max
         options.shardCount = configuration.shardCount
         options.acceptsLoss = configuration.acceptsLoss
         options.segmentBytes = configuration.segmentBytes

@@ -51,6 +51,9 @@ public struct ServerConfiguration: Sendable {
     public var segmentBytes: Int?
     /// Where the index is mapped: a directory on a memory file system.
     public var indexDirectory = "/dev/shm"
+    /// The most bytes that the index may take: new keys are refused beyond, while overwrites and
+    /// deletes go on. nil = as many as the memory file system has room for.
+    public var indexBytesMax: Int?
 
     public init(directory: String) {
         self.directory = directory
@@ -75,6 +78,7 @@ public struct ServerConfiguration: Sendable {
         if !(0.1...1_000_000).contains(sweepSeconds) {
             return "--sweep-interval is \(sweepSeconds); 0.1 to 1000000 seconds are possible"
         }
+        if let bytesMax = indexBytesMax, bytesMax < 0 { return "--index-max is \(bytesMax); bytes are counted from 0" }
         if let bytesMax = datafileBytesMax, bytesMax < 0 { return "--max-size is \(bytesMax); bytes are counted from 0" }
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {

@@ -20,6 +20,8 @@ struct IndexOpening {
     /// Of the file that is mapped.
     let memoryPath: String
     let partitionCount: Int
+    /// Bytes that it may take.
+    let bytesMax: Int
     let acceptsLoss: Bool
     let logger: Logger
 
@@ -82,7 +84,7 @@ struct IndexOpening {
             } catch {
                 throw .system(error)
             }
-            live = try Storage.adoptLive(path: memoryPath, identity, partitionCount: partitionCount)
+            live = try Storage.adoptLive(path: memoryPath, identity, partitionCount: partitionCount, indexBytesMax: bytesMax)
         } catch {
             if error == .inUse { throw .indexInUse(memoryPath) }
             logger.info("\(error): rebuilding the index from the segments' summaries")
@@ -132,7 +134,7 @@ struct IndexOpening {
 
     private func openMemory() throws(StoreError) -> SharedIndexMemory {
         do throws(SystemError) {
-            return try SharedIndexMemory(path: memoryPath)
+            return try SharedIndexMemory(path: memoryPath, indexBytesMax: bytesMax)
         } catch {
             throw error.code == EWOULDBLOCK ? .indexInUse(memoryPath) : .index("\(error)")
         }

@@ -9,6 +9,8 @@ package final class Store: Sendable {
         package var directory: String
         /// Where the index is mapped.
         package var indexDirectory = "/dev/shm"
+        /// Bytes that the index may take; beyond, new keys are refused.
+        package var indexBytesMax = Int.max
         /// How many shards there will be, 1 to 128.
         package var shardCount = 1
         /// Open the store even where it has lost acknowledged writes, or may have: their
@@ -50,7 +52,7 @@ package final class Store: Sendable {
         indexStorage = try IndexOpening(
             datafile: datafile, examination: examination,
             memoryPath: "\(options.indexDirectory)/protostore-\(examination.superblock.storeID).index",
-            partitionCount: options.shardCount, acceptsLoss: options.acceptsLoss, logger: logger
+            partitionCount: options.shardCount, bytesMax: options.indexBytesMax, acceptsLoss: options.acceptsLoss, logger: logger
         ).blockingOpen(shouldStop: shouldStop)
         var openingOptions = StoreOpening.Options(
             shardCount: options.shardCount, wallMilliseconds: Clock.wallMilliseconds())

@@ -52,7 +52,10 @@ struct TombstoneSurvey {
 
     var isDone: Bool { phase == .done }
     /// Where the next pass is to begin; 0 where this one saw all.
-    var windowEnd: UInt64 { windowBytes == .max ? 0 : windowStart &+ windowBytes }
+    var windowEnd: UInt64 {
+        let end = windowStart.addingReportingOverflow(windowBytes)
+        return windowBytes == .max || end.overflow ? 0 : end.partialValue
+    }
 
     /// The segment whose summary is to be read next, or nil when the pass is over.
     mutating func next() -> Int? {
