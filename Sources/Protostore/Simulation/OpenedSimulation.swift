@@ -55,6 +55,7 @@ struct OpenedSimulation {
         var plannerOptions = SegmentPlanner.Options()
         plannerOptions.shardCount = shardCount
         plannerOptions.sweepMilliseconds = 500
+        plannerOptions.surveyBytesMin = 1
         planner = try SegmentPlanner(opening, maker, plannerOptions)
         storage.publishLive(
             Self.identity(opening.superblock.current, boot), applied: opening.logEnds.map(\.number))

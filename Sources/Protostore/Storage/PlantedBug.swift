@@ -43,10 +43,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case forgetUnsettledGroups
     /// Segments are freed before the copies of their records count.
     case freeBeforeCopiesCount
-    /// A segment is used again before the map says that it is free.
-    case reuseBeforeMarked
-    /// The map does not say that what a freed segment holds is dead.
-    case keepFloor
+    /// A segment is handed to a log before the map says so.
+    case useBeforeMarked
     /// Copies get sequence numbers of their own.
     case renumberCopies
     /// A record is copied although a write of its key is under way.

@@ -57,8 +57,6 @@ package final class SegmentMaker: Sendable {
     let map: SegmentMapWriter
     let parts: StoreParts
     private let options: Options
-    /// How many ready segments there should be.
-    package var targetCount: Int { options.targetCount }
     let lists: Mutex<Lists>
 
     /// Left to others on the same file system, such as the saved index.
@@ -140,9 +138,9 @@ package final class SegmentMaker: Sendable {
         guard parts.health.acceptsWrites else { return .storeFailed }
         let retired = lists.withLock { $0.retired }
         guard !retired.isEmpty else { return nil }
-        let entry = SegmentMap.Entry(.free, floor: PlantedBug.isPlanted(.keepFloor) ? 0 : parts.uses.last)
+        let entry = SegmentMap.Entry(.free, floor: parts.uses.last)
         do throws(SystemError) {
-            if !PlantedBug.isPlanted(.reuseBeforeMarked) { try map.write(retired.map { ($0, entry) }, to: datafile) }
+            try map.write(retired.map { ($0, entry) }, to: datafile)
         } catch {
             return fail(error)
         }
@@ -179,7 +177,9 @@ package final class SegmentMaker: Sendable {
         Failpoint.reached(.afterReadyMark)
         do throws(SystemError) {
             try datafile.synchronize()
-            try map.write([(segment, SegmentMap.Entry(state, floor: parts.uses.last))], to: datafile)
+            if !PlantedBug.isPlanted(.useBeforeMarked) {
+                try map.write([(segment, SegmentMap.Entry(state, floor: parts.uses.last))], to: datafile)
+            }
         } catch {
             return fail(error)
         }

@@ -112,10 +112,10 @@ import Testing
         small.name = "tcp-0"
         small.frontEnd.requests = 5
         // However the rounds are composed.
-        reporter.log([Self.report()])
-        reporter.log([small, Self.report()])
+        reporter.log([Self.report()], CompactionStatistics())
+        reporter.log([small, Self.report()], CompactionStatistics())
         #expect(log.count("tcp-1: polls/s 0, requests/s 0,") == 1)
-        reporter.log([])
+        reporter.log([], CompactionStatistics())
         #expect(log.count("polls/s") == 3)
     }
 

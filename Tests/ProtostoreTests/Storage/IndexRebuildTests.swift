@@ -17,6 +17,8 @@ private struct SummaryFile: BlockFile {
     func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {}
     func synchronize() throws(SystemError) {}
     func grow(to byteCount: Int) throws(SystemError) {}
+    func giveBack(_ range: Range<Int>) throws(SystemError) {}
+    func shrink(to byteCount: Int) throws(SystemError) {}
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
         bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count])) }

@@ -96,7 +96,7 @@ extension SegmentPlanner {
             undecided += line.footer.deleteBytes - line.droppableBytes
             sources.append(segment)
         }
-        let isMuch = undecided >= UInt64(max(ledger.capacity / 4, ledger.capacity * all.count / 32))
+        let isMuch = undecided >= UInt64(options.surveyBytesMin ?? max(ledger.capacity / 4, ledger.capacity * all.count / 32))
         let isNew = sealedSinceSurvey > all.count / 32 || surveyWindow != 0
         guard isMuch, isNew else { return }
         sealedSinceSurvey = 0

@@ -28,6 +28,9 @@ package final class SegmentPlanner: @unchecked Sendable {
         package var shardCount = 1
         /// How often expired keys' slots are freed.
         package var sweepMilliseconds: UInt64 = 60_000
+        /// Bytes of undecided deletes from which on it is worth looking whether they are needed:
+        /// nil = a quarter of a segment.
+        package var surveyBytesMin: Int?
 
         package init() {}
     }

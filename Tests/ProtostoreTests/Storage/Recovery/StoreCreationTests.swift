@@ -19,8 +19,8 @@ import Testing
         let log = LogCollector()
         let store = try open(scratch, log)
         #expect(log.contains("made an empty store"))
-        while case .made = store.maker.blockingStep(on: store.datafile.file) {}
-        #expect(store.opening.parts.pool.count == store.maker.targetCount)
+        while case .made = store.planner.maker.blockingStep(on: store.datafile.file) {}
+        #expect(store.opening.parts.pool.count == store.planner.maker.targetCount)
         try store.closeUnused()
         #expect(scratch.names == ["protostore.data", "protostore.index"])
     }
