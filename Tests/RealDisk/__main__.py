@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import machine, powercut
+from . import fulldisk, machine, powercut
 
-LANES = {"powercut": powercut}
+LANES = {"powercut": powercut, "fulldisk": fulldisk}
 
 
 def parse_arguments():
