@@ -12,10 +12,14 @@ ROT_SEEDS ?= 24
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
 # take system calls before the fault shim sees them.
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
+# Crash points of `make powercut` with --sync always.
+POWERCUT_POINTS ?= 220
+# How often `make fulldisk` fills the disk, and the memory of the index.
+FULLDISK_CYCLES ?= 20
 # What `make bench` measures, and how: `make bench ARGS="iops qd1 --seconds 30"`.
 ARGS ?= all
 
-.PHONY: help demo test build bench bench-quick simulate survey soak clean bootstrap
+.PHONY: help demo test build bench bench-quick simulate survey powercut fulldisk soak clean bootstrap
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -47,7 +51,15 @@ survey: bootstrap ## Plant bugs in the engine, and see that the simulator catche
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
 	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 60
 
-soak: bootstrap survey ## Run all tests under the thread and address sanitizers, then the random ones for longer
+powercut: build ## Cut the power under real servers on a real file system; needs root, FUSE and loop devices
+	scripts/bootstrap soak
+	python3 -m Tests.RealDisk powercut --points $(POWERCUT_POINTS)
+
+fulldisk: build ## Fill up a small file system and a small memory under a real server; needs root and loop devices
+	scripts/bootstrap soak
+	python3 -m Tests.RealDisk fulldisk --cycles $(FULLDISK_CYCLES)
+
+soak: bootstrap survey ## Run all tests under the thread and address sanitizers, the random ones for longer, then power cuts
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 		$(SWIFT) test --scratch-path .build/thread --sanitize=thread $(SANITIZER_SKIPS)
 	ASAN_OPTIONS=detect_leaks=0 \
@@ -55,6 +67,8 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
 	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
+	$(MAKE) fulldisk
+	$(MAKE) powercut
 
 clean: ## Remove everything that was built
 	rm -rf .build .demo
