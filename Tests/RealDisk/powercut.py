@@ -100,6 +100,7 @@ class Series:
     done: int = 0
     by_phase: Counter = field(default_factory=Counter)
     damages: Counter = field(default_factory=Counter)
+    indexes: Counter = field(default_factory=Counter)
     device: str = None
 
     def run(self):
@@ -205,6 +206,7 @@ class Series:
             raise Broken("run check before the store was opened:\n" + "\n".join(damages))
         server = Server(store, self.work / "memory", self.work / "server.log",
                         ["--segment-bytes", SEGMENT_BYTES, "--num-tcp-threads", 2])
+        self.indexes["loaded" if "loaded the index" in server.log() else "rebuilt"] += 1
         try:
             if difference := self._difference(server, header, promised):
                 raise Broken(difference)
@@ -240,4 +242,5 @@ class Series:
             return ", ".join(f"{count} {name}" for name, count in counter.most_common())
 
         return (f"{self.done} crash points, {len(self.failures)} failures; at {len(self.losses)} acknowledged writes "
-                f"were lost that were not promised ({counts(self.by_phase)}; unflushed writes: {counts(self.damages)})")
+                f"were lost that were not promised ({counts(self.by_phase)}; unflushed writes: {counts(self.damages)}; "
+                f"index: {counts(self.indexes)})")
