@@ -241,8 +241,11 @@ import Testing
         do {
             let directory = try StoreDirectory(claiming: scratch.path, force: false)
             try directory.mark()
-            let plan = try #require(StorePlan(options, fileSystemBytes: 1 << 30, freeBytes: 1 << 30))
-            let job = try StoreBuildJob(options, plan, directory)
+            let records = GeneratedRecords(options)
+            let plan = try #require(
+                StorePlan(
+                    records, segmentBytes: options.segmentBytes, fileSystemBytes: 1 << 30, freeBytes: 1 << 30))
+            let job = try StoreBuildJob(records, plan, directory)
             try job.writeSegments { _ in true }
         }
         #expect(scratch.names == ["protostore.data"] + Self.tocNames + ["protostore.unfinished"])

@@ -1,4 +1,5 @@
-/// Writing the three files, in pieces of ascending keys: by several threads, in any order.
+/// Writing the three files, in pieces of ascending keys or entry by entry: by several
+/// threads, in any order.
 extension TableOfContents {
     /// Bytes of one key in the three files together.
     static let entryBytes = 16 + 8 + 2
@@ -7,9 +8,28 @@ extension TableOfContents {
         private let uuids: FileDescriptor
         private let offsets: FileDescriptor
         private let lengths: FileDescriptor
+        /// The files as memory, for ``place(_:at:)``.
+        private let mapping: Mapping?
+
+        private final class Mapping: Sendable {
+            let uuids: MemoryMapping
+            let offsets: MemoryMapping
+            let lengths: MemoryMapping
+
+            /// - Parameter count: as many entries as the files have room for.
+            init(
+                _ uuids: borrowing FileDescriptor, _ offsets: borrowing FileDescriptor,
+                _ lengths: borrowing FileDescriptor, count: Int
+            ) throws(SystemError) {
+                self.uuids = try MemoryMapping(shared: uuids, byteCount: count * 16, writable: true)
+                self.offsets = try MemoryMapping(shared: offsets, byteCount: count * 8, writable: true)
+                self.lengths = try MemoryMapping(shared: lengths, byteCount: count * 2, writable: true)
+            }
+        }
 
         /// Makes the files, with room for `count` entries.
-        init(directory: String, count: Int) throws(SystemError) {
+        /// - Parameter isMapped: whether entries will be placed one by one.
+        init(directory: String, count: Int, isMapped: Bool = false) throws(SystemError) {
             func make(_ name: String, entryBytes: Int) throws(SystemError) -> FileDescriptor {
                 let path = "\(directory)/\(name)"
                 let file = try FileDescriptor.open(path, [.write, .create, .truncate], mode: 0o644)
@@ -21,18 +41,33 @@ extension TableOfContents {
             let uuids = try make(uuidsName, entryBytes: 16)
             let offsets = try make(offsetsName, entryBytes: 8)
             let lengths = try make(lengthsName, entryBytes: 2)
+            mapping = isMapped ? try Mapping(uuids, offsets, lengths, count: count) : nil
             self.uuids = uuids
             self.offsets = offsets
             self.lengths = lengths
         }
 
-        /// Writes the entries of `piece` as those from number `first` on.
+        /// Writes the entries of `piece`, of ascending keys, as those from number `first` on.
         func write(_ piece: borrowing Piece, at first: Int) throws(SystemError) {
             try uuids.write(piece.uuids, at: first * 16)
             try offsets.write(piece.offsets, at: first * 8)
             try lengths.write(piece.lengths, at: first * 2)
         }
 
+        /// Puts each entry of `piece` in its place.
+        /// - Parameter rank: where the entry of that number in the piece goes, of all.
+        func place(_ piece: borrowing Piece, at rank: (Int) -> Int) {
+            guard let mapping else { preconditionFailure("the files are not mapped") }
+            for number in 0..<piece.count {
+                let place = rank(number)
+                precondition(place >= 0 && place < mapping.lengths.byteCount / 2)
+                (mapping.uuids.base + place * 16).copyMemory(from: piece.uuids.baseAddress! + number * 16, byteCount: 16)
+                (mapping.offsets.base + place * 8).copyMemory(from: piece.offsets.baseAddress! + number * 8, byteCount: 8)
+                (mapping.lengths.base + place * 2).copyMemory(from: piece.lengths.baseAddress! + number * 2, byteCount: 2)
+            }
+        }
+
+        /// What was placed and what was written.
         func synchronize() throws(SystemError) {
             try uuids.synchronize()
             try offsets.synchronize()
@@ -55,7 +90,6 @@ extension TableOfContents {
         mutating func removeAll() { count = 0 }
 
         /// - Parameters:
-        ///   - key: greater than the one before.
         ///   - offset: byte position of the value in the datafile.
         ///   - length: bytes of the value, 0...65,535.
         @inline(__always)

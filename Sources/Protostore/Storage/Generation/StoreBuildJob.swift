@@ -1,11 +1,11 @@
 import Synchronization
 
 /// One build under way: what its threads share, and the thread that watches them.
-final class StoreBuildJob: Sendable {
+final class StoreBuildJob<Source: RecordSource>: Sendable {
     /// More workers than processors, so that one can wait for the disk; each holds a segment in memory.
-    static let workerCountMax = 8
+    private static var workerCountMax: Int { 8 }
 
-    let options: StoreBuilder.Options
+    let source: Source
     let plan: StorePlan
     let directory: StoreDirectory
     let tableOfContents: TableOfContents.Writer
@@ -23,17 +23,18 @@ final class StoreBuildJob: Sendable {
     private let workersEnded: WakeDescriptor
 
     /// Prepares the directory, which is marked: what was there is gone when this returns.
-    init(_ options: StoreBuilder.Options, _ plan: StorePlan, _ directory: StoreDirectory) throws {
+    init(_ source: Source, _ plan: StorePlan, _ directory: StoreDirectory) throws {
         workersEnded = try WakeDescriptor()
         index = try StoreBuildIndex()
         try directory.prepare(datafileBytes: plan.datafileBytes)
-        tableOfContents = try TableOfContents.Writer(directory: directory.path, count: options.keyCount)
+        tableOfContents = try TableOfContents.Writer(
+            directory: directory.path, count: source.keyCount, isMapped: source.ranks != nil)
         var superblock = Superblock(
             storeID: .random(), layout: plan.layout, hashSeed: .random(in: .min ... .max),
             creationMilliseconds: Clock.wallMilliseconds())
         superblock.segmentCount = UInt64(plan.segmentCount)
         self.superblock = superblock
-        self.options = options
+        self.source = source
         self.plan = plan
         self.directory = directory
     }

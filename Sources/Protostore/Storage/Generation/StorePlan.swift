@@ -1,8 +1,7 @@
-/// Which of the generated keys go into which segment: known from their sizes
+/// Which keys go into which segment: known from the sizes of their values
 /// before anything is written. 8 bytes of memory a segment.
 struct StorePlan: Sendable {
     let layout: DatafileLayout
-    let sizes: GeneratedSizes
     /// Bytes of all values.
     let valueBytes: Int
     /// The first key of each segment, and at the end the number of keys.
@@ -13,21 +12,20 @@ struct StorePlan: Sendable {
     ///   - fileSystemBytes: the size of the file system, which granule and segments must let the store grow to.
     ///   - freeBytes: what all files together may take.
     /// - Returns: nil where they would take more.
-    init?(_ options: StoreBuilder.Options, fileSystemBytes: Int, freeBytes: Int) {
-        let reach = max(fileSystemBytes, Self.estimatedByteCount(options))
+    init?<Source: RecordSource>(_ source: Source, segmentBytes: Int?, fileSystemBytes: Int, freeBytes: Int) {
+        let reach = max(fileSystemBytes, Self.estimatedByteCount(source, segmentBytes: segmentBytes))
         let granuleBytes = DatafileLayout.granuleBytes(reaching: reach)
-        let segmentBytes = options.segmentBytes ?? DatafileLayout.segmentBytes(reaching: reach)
+        let segmentBytes = segmentBytes ?? DatafileLayout.segmentBytes(reaching: reach)
         guard let layout = DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) else {
             preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
         }
-        let sizes = GeneratedSizes(range: options.valueBytes, seed: options.seed)
-        let datafileBytesMax = min(freeBytes - Self.companionBytes(options.keyCount), layout.byteCountMax)
+        let datafileBytesMax = min(freeBytes - Self.companionBytes(source.keyCount), layout.byteCountMax)
         let segmentCountMax = layout.segmentCount(byteCount: datafileBytesMax)
         var firstKeys = [0]
         var space = SegmentSpace(layout)
         var valueBytes = 0
-        for key in 0..<options.keyCount {
-            let byteCount = sizes[key]
+        for key in 0..<source.keyCount {
+            let byteCount = source.valueBytes(of: key)
             valueBytes += byteCount
             if space.place(byteCount: Self.recordBytes(byteCount)) != nil { continue }
             firstKeys.append(key)
@@ -38,10 +36,12 @@ struct StorePlan: Sendable {
         }
         guard firstKeys.count <= segmentCountMax else { return nil }
         self.layout = layout
-        self.sizes = sizes
         self.valueBytes = valueBytes
-        self.firstKeys = firstKeys + [options.keyCount]
+        self.firstKeys = firstKeys + [source.keyCount]
     }
+
+    /// The most keys that go into one segment.
+    var segmentKeysMax: Int { (0..<segmentCount).reduce(0) { max($0, keys(inSegment: $1).count) } }
 
     var segmentCount: Int { firstKeys.count - 1 }
     var datafileBytes: Int { layout.segmentOffset(segmentCount) }
@@ -58,21 +58,19 @@ struct StorePlan: Sendable {
             byteCount: segmentCount * layout.segmentBytes)
     }
 
-    /// Bytes of the record of a generated key, without padding.
+    /// Bytes of the record of a key, without padding.
     @inline(__always)
     static func recordBytes(_ valueBytes: Int) -> Int {
         Record.headerBytes + GeneratedKeys.keyBytes + valueBytes
     }
 
     /// About what all files of the store will take, in bytes: for a message, and for the granule.
-    static func estimatedByteCount(_ options: StoreBuilder.Options) -> Int {
-        let meanBytes = (options.valueBytes.lowerBound + options.valueBytes.upperBound) / 2
-        let recordBytes = recordBytes(meanBytes) + DatafileLayout.granuleBytesMin / 2
-        let dataBytes = options.keyCount * (recordBytes + SummaryEntry.byteCount)
-        let segmentBytes = options.segmentBytes ?? DatafileLayout.segmentBytesDefault
+    static func estimatedByteCount<Source: RecordSource>(_ source: Source, segmentBytes: Int?) -> Int {
+        let overheadBytes = recordBytes(0) + DatafileLayout.granuleBytesMin / 2 + SummaryEntry.byteCount
+        let dataBytes = source.estimatedValueBytes + source.keyCount * overheadBytes
+        let segmentBytes = segmentBytes ?? DatafileLayout.segmentBytesDefault
         let segmentCount = dataBytes / (segmentBytes - 2 * DatafileLayout.blockBytes) + 1
-        return DatafileLayout.firstSegmentOffset + segmentCount * segmentBytes
-            + companionBytes(options.keyCount)
+        return DatafileLayout.firstSegmentOffset + segmentCount * segmentBytes + companionBytes(source.keyCount)
     }
 
     /// Bytes of the toc files and, at most, of the saved index: 12 a key, but
