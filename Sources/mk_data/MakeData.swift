@@ -1,7 +1,8 @@
 import ArgumentParser
 import Protostore
 
-/// Generates a store of random keys and of values that verify themselves.
+/// Generates a store of random keys and of values that verify themselves, or imports one from
+/// the original protostore.
 ///
 /// Exit codes: 0 done, 1 failed, 64 senseless options, 128 + n stopped by
 /// signal n. Except after 0, no file of the build is left.
@@ -9,22 +10,36 @@ import Protostore
 struct MakeData: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mk_data",
-        abstract: "Generate a store of random keys and self-describing values.")
+        abstract: "Generate a store of random keys and self-describing values, or import one of the original protostore.",
+        usage: """
+            mk_data --num-cookies <n> --min-size <bytes> --max-size <bytes> --path <dir> [--seed <seed>] [--force]
+            mk_data --import <old> --path <dir> [--force]
+            """,
+        discussion: """
+            --import takes the directory that the original protostore's mk_data wrote: protostore.data, values without \
+            headers, and the three protostore.toc files. It is verified before anything is written to --path, and is \
+            not changed.
+            """)
 
     @Option(name: [.long, .customLong("num-keys")], help: "How many keys.")
-    var numCookies: Int
+    var numCookies: Int?
 
     @Option(help: "Directory of the store; made if it is not there.")
     var path: String
 
     @Option(help: "Bytes of the smallest value, 0 to 65535.")
-    var minSize: Int
+    var minSize: Int?
 
     @Option(help: "Bytes of the largest value, 0 to 65535. Sizes are uniform in between.")
-    var maxSize: Int
+    var maxSize: Int?
 
     @Option(help: "The same seed gives the same keys and values. (default: a random one, which is printed)")
     var seed: UInt64?
+
+    @Option(
+        name: .customLong("import"),
+        help: ArgumentHelp("Directory of the original protostore's mk_data: take its keys and values.", valueName: "old"))
+    var importPath: String?
 
     @Flag(help: "Replace a store that is there.")
     var force = false
@@ -34,8 +49,35 @@ struct MakeData: ParsableCommand {
     var segmentBytes: Int?
 
     func validate() throws {
+        if let importPath {
+            try validateImport(importPath)
+        } else {
+            _ = try generation(seed: 0)
+        }
+        guard !path.isEmpty else { throw ValidationError("--path is empty.") }
+        if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
+            throw ValidationError("--segment-bytes is \(segmentBytes): it must be a power of two, 64 KiB to 1 GiB.")
+        }
+    }
+
+    private func validateImport(_ importPath: String) throws {
+        guard !importPath.isEmpty else { throw ValidationError("--import is empty.") }
+        let senseless = [
+            ("--num-cookies", numCookies != nil), ("--min-size", minSize != nil), ("--max-size", maxSize != nil),
+            ("--seed", seed != nil),
+        ]
+        if let (option, _) = senseless.first(where: { $0.1 }) {
+            throw ValidationError("\(option) makes no sense with --import: keys and values are those of \(importPath).")
+        }
+    }
+
+    /// What is to be generated.
+    private func generation(seed: UInt64) throws -> StoreBuilder.Options {
         let sizes = 0...StoreBuilder.Options.valueBytesMax
         let counts = 1...StoreBuilder.Options.keyCountMax
+        let numCookies = try Self.required(numCookies, "--num-cookies <num-cookies>")
+        let minSize = try Self.required(minSize, "--min-size <min-size>")
+        let maxSize = try Self.required(maxSize, "--max-size <max-size>")
         guard counts.contains(numCookies) else {
             throw ValidationError("--num-cookies is \(numCookies): it must be 1 to \(counts.upperBound).")
         }
@@ -48,24 +90,34 @@ struct MakeData: ParsableCommand {
         guard minSize <= maxSize else {
             throw ValidationError("--min-size \(minSize) is more than --max-size \(maxSize).")
         }
-        guard !path.isEmpty else { throw ValidationError("--path is empty.") }
-        if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
-            throw ValidationError("--segment-bytes is \(segmentBytes): it must be a power of two, 64 KiB to 1 GiB.")
+        var options = StoreBuilder.Options(
+            keyCount: numCookies, valueBytes: minSize...maxSize, path: path, seed: seed)
+        options.destination = destination
+        return options
+    }
+
+    private static func required(_ value: Int?, _ name: String) throws -> Int {
+        guard let value else {
+            throw ValidationError("Missing expected argument '\(name)' (or --import, to take the keys and values of another store).")
         }
+        return value
+    }
+
+    private var destination: StoreBuilder.Destination {
+        var destination = StoreBuilder.Destination(path: path)
+        destination.force = force
+        destination.segmentBytes = segmentBytes
+        return destination
     }
 
     func run() throws {
         SignalDescriptor.ignoreBrokenPipes()
         let signals = try SignalDescriptor([2, 15])  // SIGINT, SIGTERM
         let seed = seed ?? .random(in: .min ... .max)
-        var options = StoreBuilder.Options(
-            keyCount: numCookies, valueBytes: minSize...maxSize, path: path, seed: seed)
-        options.force = force
-        options.segmentBytes = segmentBytes
         var display = ProgressDisplay(isTerminal: StandardError.isTerminal)
         var stopSignal: CInt?
         do {
-            let report = try StoreBuilder.build(options) { progress in
+            let report = try build(seed: seed) { progress in
                 display.show(progress)
                 stopSignal = stopSignal ?? signals.next()
                 return stopSignal == nil
@@ -79,6 +131,15 @@ struct MakeData: ParsableCommand {
         }
     }
 
+    private func build(
+        seed: UInt64, everyTick: (StoreBuilder.Progress) -> Bool
+    ) throws -> StoreBuilder.Report {
+        if let importPath {
+            return try StoreBuilder.build(importing: importPath, destination, everyTick: everyTick)
+        }
+        return try StoreBuilder.build(generation(seed: seed), everyTick: everyTick)
+    }
+
     private func summary(_ report: StoreBuilder.Report, seed: UInt64) -> String {
         let seconds = Double(report.nanoseconds) / 1e9
         let memoryBytes = ProcessUsage.current().residentBytesMax
@@ -87,7 +148,7 @@ struct MakeData: ParsableCommand {
             \(decimal(seconds, places: 2)) s, \(decimal(Double(report.datafileBytes) / 1e6 / seconds)) MB/s
             memory: \(decimal(Double(report.indexBytes) / Double(report.keyCount))) bytes of index per key, \
             \(decimal(Double(memoryBytes) / 1e6)) MB at most in all
-            seed: \(seed)
+            \(importPath.map { "imported from: \($0)" } ?? "seed: \(seed)")
             """
     }
 }

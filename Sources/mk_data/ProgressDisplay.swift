@@ -40,6 +40,7 @@ struct ProgressDisplay {
     }
 
     static func text(_ progress: StoreBuilder.Progress, seconds: Double) -> String {
+        if progress.isVerifying { return "verified \(progress.keys) of \(progress.keyCount) entries" }
         let percent = 100 * progress.bytes / progress.byteCount
         let rate = Double(progress.bytes) / max(seconds, 0.001)
         let done = "\(percent) %  \(progress.keys) keys  \(decimal(rate / 1e6)) MB/s"

@@ -124,6 +124,18 @@ package enum StoreBuilder {
             GeneratedRecords(options), options.destination, started: Clock.monotonicNanoseconds(), everyTick: everyTick)
     }
 
+    /// Builds a store of the keys and values that the original's mk_data wrote to `directory`.
+    /// Nothing is written before they are verified.
+    /// - Throws: besides, `ImportError`.
+    package static func build(
+        importing directory: String, _ destination: Destination, everyTick: (Progress) -> Bool
+    ) throws -> Report {
+        let started = Clock.monotonicNanoseconds()
+        try ImportedRecords.requireDifference(directory, destination.path)
+        let records = try ImportedRecords(OriginalFiles(directory), everyTick: everyTick)
+        return try build(records, destination, started: started, everyTick: everyTick)
+    }
+
     private static func build<Source: RecordSource>(
         _ source: Source, _ destination: Destination, started: UInt64, everyTick: (Progress) -> Bool
     ) throws -> Report {
