@@ -9,6 +9,8 @@ extension FileDescriptor: BlockFile {
     package func grow(to byteCount: Int) throws(SystemError) {
         let oldByteCount = try self.byteCount()
         guard byteCount > oldByteCount else { return }
+        // A device has the size that it has.
+        if try identity().kind == .blockDevice { throw SystemError("grow", code: ENOSPC) }
         do throws(SystemError) {
             try allocateIfSupported(oldByteCount..<byteCount)
             try writeZeros(oldByteCount..<byteCount)

@@ -6,13 +6,13 @@ extension IndexIdentity {
     /// - Parameters:
     ///   - superblock: of the opening that indexed the commits.
     ///   - logEnds: where its logs end.
-    ///   - datafile: the file that holds the store; a copy of it is another one.
+    ///   - datafile: the file or device that holds the store; a copy of it is another one.
     package init(
         _ superblock: Superblock, logEnds: [CommitReference], datafile: borrowing FileDescriptor
     ) throws(SystemError) {
-        let status = try datafile.status()
+        let file = try datafile.identity()
         self.init(
-            storeID: superblock.storeID.word, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+            storeID: superblock.storeID.word, device: file.device, inode: file.inode,
             openCounter: superblock.openCounter, commitNumber: logEnds.reduce(0) { $0 &+ $1.number },
             commitChecksum: Self.checksum(logEnds))
     }
@@ -29,10 +29,10 @@ extension IndexIdentity {
 extension LiveIndexIdentity {
     /// Of the mapping of a store that is open.
     package init(_ superblock: Superblock, datafile: borrowing FileDescriptor) throws(SystemError) {
-        let status = try datafile.status()
+        let file = try datafile.identity()
         self.init(
-            bootID: try BootIdentifier.current(), storeID: superblock.storeID.word, device: UInt64(status.st_dev),
-            inode: UInt64(status.st_ino), openCounter: superblock.openCounter)
+            bootID: try BootIdentifier.current(), storeID: superblock.storeID.word, device: file.device,
+            inode: file.inode, openCounter: superblock.openCounter)
     }
 }
 

@@ -32,7 +32,8 @@ extension FileDescriptor {
 
         package static let write = OpenOptions(rawValue: O_RDWR)
         package static let create = OpenOptions(rawValue: O_CREAT)
-        /// Fail if the file is there already.
+        /// With `create`: fail if the file is there already. Of a block device: fail with EBUSY if it is
+        /// mounted, part of another device, or open exclusively elsewhere.
         package static let exclusive = OpenOptions(rawValue: O_EXCL)
         package static let truncate = OpenOptions(rawValue: O_TRUNC)
         /// Past the page cache: offsets, lengths and memory must be aligned.

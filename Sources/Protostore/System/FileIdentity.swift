@@ -11,8 +11,9 @@ package struct FileIdentity: Equatable, Sendable {
     }
 
     package let kind: Kind
-    /// Of the file system that the file is in.
+    /// Of the file system that the file is in; of a block device its own number, by whatever node.
     package let device: UInt64
+    /// 0 for block devices.
     package let inode: UInt64
 
     package init(_ status: stat) {
@@ -22,8 +23,8 @@ package struct FileIdentity: Equatable, Sendable {
         case S_IFBLK: kind = .blockDevice
         default: kind = .other
         }
-        device = UInt64(status.st_dev)
-        inode = UInt64(status.st_ino)
+        device = UInt64(kind == .blockDevice ? status.st_rdev : status.st_dev)
+        inode = kind == .blockDevice ? 0 : UInt64(status.st_ino)
     }
 
     /// - Returns: nil where there is nothing.
@@ -33,4 +34,8 @@ package struct FileIdentity: Equatable, Sendable {
         guard errno == ENOENT || errno == ENOTDIR else { throw .last("stat", on: path) }
         return nil
     }
+}
+
+extension FileDescriptor {
+    package func identity() throws(SystemError) -> FileIdentity { FileIdentity(try status()) }
 }

@@ -9,6 +9,18 @@ extension FileDescriptor {
         throw .last("flock")
     }
 
+    /// Takes the exclusive lock of a block device that this process has opened exclusively.
+    /// Who else holds it only looks what is on the device, as udev does for a moment after
+    /// each process that has written to it.
+    /// - Returns: false where somebody keeps it for longer than that.
+    package func blockingLockDevice() throws(SystemError) -> Bool {
+        for _ in 0..<100 {
+            if try tryLockExclusively() { return true }
+            Clock.blockingSleep(nanoseconds: 50_000_000)
+        }
+        return false
+    }
+
     /// Opens the file of this descriptor again: a new open file description, whose
     /// locks are its own. For a child of a fork, which shares its parent's.
     package func reopened(writable: Bool) throws(SystemError) -> FileDescriptor {
