@@ -12,8 +12,9 @@ struct MakeData: ParsableCommand {
         commandName: "mk_data",
         abstract: "Generate a store of random keys and self-describing values, or import one of the original protostore.",
         usage: """
-            mk_data --num-cookies <n> --min-size <bytes> --max-size <bytes> --path <dir> [--seed <seed>] [--force]
-            mk_data --import <old> --path <dir> [--force]
+            mk_data --num-cookies <n> --min-size <bytes> --max-size <bytes> --path <dir> [--seed <seed>] \
+            [--datafile <device>] [--force]
+            mk_data --import <old> --path <dir> [--datafile <device>] [--force]
             """,
         discussion: """
             --import takes the directory that the original protostore's mk_data wrote: protostore.data, values without \
@@ -41,7 +42,13 @@ struct MakeData: ParsableCommand {
         help: ArgumentHelp("Directory of the original protostore's mk_data: take its keys and values.", valueName: "old"))
     var importPath: String?
 
-    @Flag(help: "Replace a store that is there.")
+    @Option(
+        help: """
+            Block device that is to be the datafile, in place of protostore.data in --path. The directory remembers it.
+            """)
+    var datafile: String?
+
+    @Flag(help: "Replace a store that is there, or whatever the device of --datafile holds.")
     var force = false
 
     /// For tests: more segments with less data.
@@ -53,6 +60,9 @@ struct MakeData: ParsableCommand {
             try validateImport(importPath)
         } else {
             _ = try generation(seed: 0)
+        }
+        if let datafile, !datafile.hasPrefix("/") || datafile.contains("\n") {
+            throw ValidationError("--datafile is \(datafile): the path of a block device is wanted, such as /dev/disk/by-id/...")
         }
         guard !path.isEmpty else { throw ValidationError("--path is empty.") }
         if let segmentBytes, DatafileLayout(segmentBytes: segmentBytes, granuleBytes: DatafileLayout.blockBytes) == nil {
@@ -105,6 +115,7 @@ struct MakeData: ParsableCommand {
 
     private var destination: StoreBuilder.Destination {
         var destination = StoreBuilder.Destination(path: path)
+        destination.device = datafile
         destination.force = force
         destination.segmentBytes = segmentBytes
         return destination

@@ -14,10 +14,13 @@ struct Check: ParsableCommand {
     @Option(help: "Directory of the store.")
     var path: String
 
+    @Option(help: "Block device that is the datafile, where it has another name than the directory remembers.")
+    var datafile: String?
+
     func run() throws {
         let isWatched = StandardError.isTerminal
         do {
-            let report = try StoreCheck.blockingRun(directory: path) { done, count in
+            let report = try StoreCheck.blockingRun(directory: path, device: datafile) { done, count in
                 if isWatched { StandardError.write("\r\(done) of \(count) segments\(done == count ? "\n" : "")") }
                 return true
             }

@@ -9,9 +9,12 @@ struct Info: ParsableCommand {
     @Option(help: "Directory of the store.")
     var path: String
 
+    @Option(help: "Block device that is the datafile, where it has another name than the directory remembers.")
+    var datafile: String?
+
     func run() throws {
         do {
-            try StoreInformation(directory: path).lines.forEach { print($0) }
+            try StoreInformation(directory: path, device: datafile).lines.forEach { print($0) }
         } catch {
             StandardError.write("run info: \(error)\n")
             throw ExitCode(2)

@@ -9,6 +9,16 @@ struct Serve: ParsableCommand {
     @Option(help: "Directory of the store (see mk_data); an empty one becomes a store.")
     var path: String
 
+    @Option(
+        help: """
+            Block device that is the datafile, in place of protostore.data in --path. The directory remembers it. \
+            An empty device becomes a store.
+            """)
+    var datafile: String?
+
+    @Flag(help: "Make a store of a device that holds something else: all of that is lost. A store is never overwritten.")
+    var overwriteDevice = false
+
     @Option(help: "Address to listen on.")
     var bind = "127.0.0.1"
 
@@ -84,6 +94,8 @@ struct Serve: ParsableCommand {
 
     private var serverConfiguration: ServerConfiguration {
         var configuration = ServerConfiguration(directory: path)
+        configuration.datafile = datafile
+        configuration.overwritesDevice = overwriteDevice
         configuration.host = bind
         configuration.port = port
         configuration.tcpThreads = tcpThreads

@@ -94,6 +94,8 @@ public final class Server: @unchecked Sendable {
         _ configuration: ServerConfiguration, _ signals: borrowing SignalDescriptor, _ logger: Logger
     ) throws -> Store {
         var options = Store.Options(directory: configuration.directory)
+        options.device = configuration.datafile
+        options.overwritesDevice = configuration.overwritesDevice
         options.indexDirectory = configuration.indexDirectory
         options.indexBytesMax = configuration.indexBytesMax ?? .max
         options.shardCount = configuration.shardCount

@@ -2,6 +2,11 @@
 public struct ServerConfiguration: Sendable {
     /// The directory with `protostore.data`; an empty one, or one that is not there, becomes a store.
     public var directory: String
+    /// The path of a block device that is the datafile instead of `protostore.data`; the directory
+    /// remembers it, so that nil does from then on.
+    public var datafile: String?
+    /// Make a store of a device that holds something else, such as a file system.
+    public var overwritesDevice = false
     /// Numeric address or host name to listen on.
     public var host = "127.0.0.1"
     /// 1 to 65,535, or 0 to let the kernel choose.
@@ -61,6 +66,10 @@ public struct ServerConfiguration: Sendable {
 
     /// What is wrong with the values, in a sentence, or nil.
     public var problem: String? {
+        if let datafile, !datafile.hasPrefix("/") || datafile.contains("\n") {
+            return "--datafile is \(datafile); the path of a block device is wanted, such as /dev/disk/by-id/..."
+        }
+        if overwritesDevice, datafile == nil { return "--overwrite-device says nothing without --datafile" }
         if tcpThreads < 1 { return "--num-tcp-threads is \(tcpThreads); at least one loop has to serve connections" }
         if tcpThreads > 64 { return "--num-tcp-threads is \(tcpThreads); at most 64 are possible" }
         if aioThreads < 0 || aioThreads > 64 { return "--num-aio-threads is \(aioThreads); 0 to 64 are possible" }

@@ -1,7 +1,8 @@
 import Synchronization
 
 /// Keeps segments ready for the logs, ahead of need, so that the write path never waits
-/// for one; and takes back those that hold nothing any more.
+/// for one; and takes back those that hold nothing any more. A block device has its length:
+/// there are as many segments as it has room for.
 ///
 /// ```
 /// retire:                          map: free -> free list
@@ -38,6 +39,8 @@ package final class SegmentMaker: Sendable {
         package var bytesMax: Int?
         /// False where the file must not become longer.
         package var mayGrow = true
+        /// What is full when there is too little left.
+        package var fullText = "the file system is full"
         /// How much the file system has left for the datafile, in bytes.
         package var freeBytes: @Sendable () -> Int = { .max }
 
@@ -216,7 +219,7 @@ package final class SegmentMaker: Sendable {
         if let bytesMax = options.bytesMax, layout.segmentOffset(number + 1) > bytesMax {
             return "the store has reached --max-size (\(bytesMax) bytes)"
         }
-        guard options.freeBytes() - layout.segmentBytes >= Self.spareBytes else { return "the file system is full" }
+        guard options.freeBytes() - layout.segmentBytes >= Self.spareBytes else { return options.fullText }
         return nil
     }
 

@@ -7,6 +7,11 @@ package final class Store: Sendable {
 
     package struct Options: Sendable {
         package var directory: String
+        /// The path of the block device that is the datafile; nil where the directory knows it, or
+        /// where the datafile is a file of it.
+        package var device: String?
+        /// Make a store of a device that holds something else.
+        package var overwritesDevice = false
         /// Where the index is mapped.
         package var indexDirectory = "/dev/shm"
         /// Bytes that the index may take; beyond, new keys are refused.
@@ -43,12 +48,18 @@ package final class Store: Sendable {
     /// - Parameter shouldStop: asked now and then; true ends the opening with `.stopped`.
     /// - Throws: an error whose description says what to do, `StoreError` mostly.
     package init(_ options: Options, logger: Logger, shouldStop: () -> Bool = { false }) throws {
-        if try StoreCreation.createIfMissing(in: options.directory, segmentBytes: options.segmentBytes) {
+        if try StoreCreation.createIfMissing(
+            in: options.directory, segmentBytes: options.segmentBytes, device: options.device,
+            overwritesDevice: options.overwritesDevice)
+        {
             logger.notice("made an empty store in \(options.directory)")
         }
-        let datafile = try Datafile(directory: options.directory)
+        let datafile = try Datafile(directory: options.directory, device: options.device)
         let examination = try datafile.examine(acceptsLoss: options.acceptsLoss, shouldStop: shouldStop)
         for note in examination.notes { Self.log(note, logger) }
+        if try datafile.noteDevice(examination.superblock.storeID) {
+            logger.notice("\(options.directory) belongs to the store on \(datafile.path) from now on")
+        }
         indexStorage = try IndexOpening(
             datafile: datafile, examination: examination,
             memoryPath: "\(options.indexDirectory)/protostore-\(examination.superblock.storeID).index",
@@ -68,7 +79,7 @@ package final class Store: Sendable {
         var plannerOptions = SegmentPlanner.Options()
         plannerOptions.shardCount = options.shardCount
         plannerOptions.sweepMilliseconds = options.sweepMilliseconds
-        planner = try SegmentPlanner(opening, Self.maker(opening, examination, options), plannerOptions)
+        planner = try SegmentPlanner(opening, Self.maker(opening, examination, options, datafile), plannerOptions)
         self.datafile = datafile
         self.logger = logger
         Failpoint.reached(.beforeLiveIndex)
@@ -88,16 +99,19 @@ package final class Store: Sendable {
     /// A file that has lost its end is not made longer unless that was accepted: what
     /// is missing would look like segments that were never used.
     private static func maker(
-        _ opening: StoreOpening, _ examination: StoreExamination, _ options: Options
+        _ opening: StoreOpening, _ examination: StoreExamination, _ options: Options, _ datafile: Datafile
     ) -> SegmentMaker {
         let isCut = examination.notes.contains { if case .segmentMissing = $0 { true } else { false } }
-        let directory = options.directory
         var makerOptions = SegmentMaker.Options(
             targetCount: reserveCount(shardCount: options.shardCount) + options.shardCount + 2)
         makerOptions.bytesMax = options.bytesMax
         makerOptions.mayGrow = !isCut || options.acceptsLoss
-        // Where nobody can say, the next write will.
-        makerOptions.freeBytes = { (try? Directory.space(at: directory).free) ?? .max }
+        let layout = examination.superblock.layout
+        let superblock = opening.superblock
+        makerOptions.fullText = datafile.isDevice ? "the device is full" : "the file system is full"
+        makerOptions.freeBytes = {
+            datafile.freeBytes(behind: layout.segmentOffset(Int(superblock.current.segmentCount)))
+        }
         return SegmentMaker(opening, makerOptions)
     }
 

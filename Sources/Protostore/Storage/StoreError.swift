@@ -3,6 +3,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case notAStore(String, String)
     case undecodable(String, Superblock.DecodeError)
     case inUse(String)
+    case device(DeviceError)
     /// What the store has lost, or may have.
     case losses(String, [StoreNote])
     /// Behind the end of a log, at this byte of the datafile.
@@ -30,6 +31,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
                 + "Use the release that wrote it, or a newer one."
         case .inUse(let directory):
             "\(directory) is open in another process; a store has one server at a time."
+        case .device(let error): error.description
         case .losses(let path, let notes):
             "\(path) has lost what was acknowledged: \(notes.map(\.description).joined(separator: "; ")). Restore the "
                 + "file, or serve the rest with --accept-loss: keys that only what is lost held will be answered as "

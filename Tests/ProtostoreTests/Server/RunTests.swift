@@ -86,7 +86,7 @@ import Testing
         #expect(text.contains("USAGE: run"))
         guard arguments.count == 2 else { return }
         let names = [
-            "path", "bind", "port", "num-tcp-threads", "num-aio-threads", "max-io-depth", "pin", "max-value-size",
+            "path", "datafile", "overwrite-device", "bind", "port", "num-tcp-threads", "num-aio-threads", "max-io-depth", "pin", "max-value-size",
             "short-circuit-reads", "stats-interval", "index-path", "log-level",
         ]
         for name in names { #expect(text.contains("--\(name)"), "\(name)") }

@@ -239,7 +239,7 @@ import Testing
         let scratch = try ScratchDirectory()
         let options = Self.options(scratch)
         do {
-            let directory = try StoreDirectory(claiming: scratch.path, force: false)
+            let directory = try StoreDirectory(claiming: scratch.path)
             try directory.mark()
             let records = GeneratedRecords(options)
             let plan = try #require(

@@ -2,13 +2,14 @@
 extension StoreCheck {
     /// - Parameters:
     ///   - directory: of a store that no process has open.
+    ///   - device: the path of the block device that is its datafile, where the directory does not know it.
     ///   - everySegment: gets the number of segments that are done, and of all; false stops the check.
     /// - Throws: ``StoreError`` where there is nothing to check, or another process has it open.
     /// - Complexity: O(bytes of the datafile).
     package static func blockingRun(
-        directory: String, everySegment: (Int, Int) -> Bool = { _, _ in true }
+        directory: String, device: String? = nil, everySegment: (Int, Int) -> Bool = { _, _ in true }
     ) throws(StoreError) -> CheckReport {
-        let datafile = try Datafile(directory: directory, isWritable: false)
+        let datafile = try Datafile(directory: directory, device: device, isWritable: false)
         var check = try StoreCheck(datafile.file, datafile.superblockCopies(), path: datafile.path)
         try check.checkSegments(of: datafile.file, everySegment: everySegment)
         try check.checkSavedIndex(datafile)

@@ -10,6 +10,8 @@ package struct StoreInformation: Sendable {
 
     package let superblock: Superblock
     package let datafileBytes: Int
+    /// The path of the block device that is the datafile.
+    package let device: String?
     package private(set) var segments = CheckReport.Counts()
     /// Records of all segments, dead ones among them.
     package private(set) var recordCount = 0
@@ -20,11 +22,14 @@ package struct StoreInformation: Sendable {
     package private(set) var logs: [Log] = []
     package let notes: [StoreNote]
 
-    /// - Parameter directory: of a store that no process has open.
+    /// - Parameters:
+    ///   - directory: of a store that no process has open.
+    ///   - device: the path of the block device that is its datafile, where the directory does not know it.
     /// - Throws: ``StoreError`` where it cannot be examined.
     /// - Complexity: two reads per segment, and all bytes of segments that are not sealed.
-    package init(directory: String) throws(StoreError) {
-        let datafile = try Datafile(directory: directory, isWritable: false)
+    package init(directory: String, device: String? = nil) throws(StoreError) {
+        let datafile = try Datafile(directory: directory, device: device, isWritable: false)
+        self.device = datafile.isDevice ? datafile.path : nil
         let examination = try datafile.examine(acceptsLoss: true)
         superblock = examination.superblock
         notes = examination.notes
@@ -60,7 +65,7 @@ package struct StoreInformation: Sendable {
             "store: \(superblock.storeID), format version \(Superblock.formatVersion), made \(Clock.text(wallMilliseconds: superblock.creationMilliseconds))",
             "state: " + (superblock.state == .closed ? "closed" : "not closed in order, or open")
                 + ", opened for writing \(superblock.openCounter) times",
-            "datafile: \(datafileBytes) bytes; segments of \(layout.segmentBytes) bytes, granule \(layout.granuleBytes) bytes",
+            "datafile: \(device.map { "\($0), " } ?? "")\(datafileBytes) bytes; segments of \(layout.segmentBytes) bytes, granule \(layout.granuleBytes) bytes",
             "segments: \(segments.segmentText)",
             "records: \(recordCount), with directories and padding \(recordBytes) bytes",
             keyCount.map { "keys: \($0); \(max(0, recordCount - $0)) records are dead or deletes" }

@@ -38,7 +38,7 @@ package struct Superblock: Equatable, Sendable {
     package static let formatVersion: UInt32 = 3
     package static let databaseCount = 16
     package static let logCountMax = 128
-    private static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"
+    static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"
     private static let logEndsOffset = 192
 
     package var storeID: StoreID

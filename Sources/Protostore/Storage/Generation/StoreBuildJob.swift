@@ -108,7 +108,7 @@ final class StoreBuildJob<Source: RecordSource>: Sendable {
     /// Makes a store of the written segments: everything else is on stable
     /// storage before the superblock is.
     func seal(_ everyTick: (StoreBuilder.Progress) -> Bool) throws {
-        try SystemError.naming(directory.filePath(StoreDirectory.datafileName)) { () throws(SystemError) in
+        try SystemError.naming(directory.datafilePath) { () throws(SystemError) in
             try directory.datafile.synchronize()
         }
         try tableOfContents.synchronize()
@@ -117,6 +117,7 @@ final class StoreBuildJob<Source: RecordSource>: Sendable {
         guard everyTick(progress) else { throw StoreBuildError.stopped }
         try SegmentMapWriter(SegmentMap(storeID: superblock.storeID)).write(
             (0..<plan.segmentCount).map { ($0, SegmentMap.Entry(.sealed, floor: 0)) }, to: directory.datafile)
+        try directory.noteDevice(superblock.storeID)
         try superblock.write(to: directory.datafile)
     }
 }

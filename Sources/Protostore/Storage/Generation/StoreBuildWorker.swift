@@ -25,7 +25,7 @@ struct StoreBuildWorker<Source: RecordSource>: ~Copyable {
         let first = job.plan.keys(inSegment: segment).lowerBound
         try fill(segment)
         try job.index.insert(slots, startingAt: segment % StoreBuildIndex.partitionCount)
-        try SystemError.naming(job.directory.filePath(StoreDirectory.datafileName)) { () throws(SystemError) in
+        try SystemError.naming(job.directory.datafilePath) { () throws(SystemError) in
             try job.directory.datafile.write(image.bytes, at: image.offset)
         }
         if let ranks = job.source.ranks {

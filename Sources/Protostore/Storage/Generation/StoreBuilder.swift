@@ -28,14 +28,14 @@
 /// worker one segment, its summary and its pieces of the three toc files: at
 /// most 28 MB where segments have 16 MiB, whatever the sizes of the values. For imported
 /// keys that are not in order, 4 bytes a key more, and 8 before the index is begun.
-///
-/// LEFT OUT. The datafile is a regular file here; block devices are for the server.
 package enum StoreBuilder {
     /// Where a store is built, and how.
     package struct Destination: Sendable {
         /// The directory to build in; made if its parent is there.
         package var path: String
-        /// Replace a store that is there.
+        /// The path of a block device that is to be the datafile.
+        package var device: String?
+        /// Replace a store that is there, or whatever the device holds.
         package var force = false
         /// A power of two, 64 KiB to 1 GiB; nil for the smallest, from 16 MiB on, of which
         /// a store can have as many as the file system has room for.
@@ -139,7 +139,8 @@ package enum StoreBuilder {
     private static func build<Source: RecordSource>(
         _ source: Source, _ destination: Destination, started: UInt64, everyTick: (Progress) -> Bool
     ) throws -> Report {
-        let directory = try StoreDirectory(claiming: destination.path, force: destination.force)
+        let directory = try StoreDirectory(
+            claiming: destination.path, replacing: destination.force ? .everything : .nothing, device: destination.device)
         let plan: StorePlan
         do {
             plan = try planned(source, destination, directory)
@@ -169,13 +170,16 @@ package enum StoreBuilder {
         _ source: Source, _ destination: Destination, _ directory: StoreDirectory
     ) throws -> StorePlan {
         let space = try directory.space()
-        let free = destination.freeBytes ?? space.free
+        let free = destination.freeBytes ?? space.freeBytes
         let segmentBytes = destination.segmentBytes
         guard
-            let plan = StorePlan(source, segmentBytes: segmentBytes, fileSystemBytes: space.total, freeBytes: free)
+            let plan = StorePlan(
+                source, segmentBytes: segmentBytes, fileSystemBytes: space.reachBytes, freeBytes: free,
+                deviceBytes: space.deviceBytes)
         else {
             let needed = StorePlan.estimatedByteCount(source, segmentBytes: segmentBytes)
-            throw StoreBuildError.noSpace(destination.path, needed: needed, free: free)
+            throw StoreBuildError.noSpace(
+                destination.device ?? destination.path, needed: needed, free: min(free, space.deviceBytes ?? free))
         }
         return plan
     }

@@ -21,64 +21,119 @@
 ///
 /// The datafile is locked from the claim on, and a forced build keeps its
 /// inode, so that at no time another process can open what is being replaced.
+///
+/// DEVICES. Where the datafile is a block device, "no files" means zeros in front of its first
+/// segment, and a directory that has become a store has a note of it (``DeviceNote``), which is
+/// written before the superblock is, and removed while the store is made. A device that holds
+/// neither zeros there nor a store is somebody else's, whatever the directory says.
 package final class StoreDirectory: Sendable {
-    package static let datafileName = Datafile.name
     static let markName = "protostore.unfinished"
     private static let companionNames = [
         IndexFile.name, IndexFile.temporaryName, TableOfContents.uuidsName, TableOfContents.offsetsName, TableOfContents.lengthsName,
     ]
+    private static let noteNames = [DeviceNote.name, DeviceNote.temporaryName]
+
+    /// What may be lost.
+    package enum Replacing: Sendable {
+        case nothing
+        /// Whatever a device holds, but no store.
+        case whatIsNoStore
+        case everything
+    }
 
     package let path: String
+    let datafilePath: String
     /// Open for direct I/O, and locked.
     let datafile: FileDescriptor
+    let isDevice: Bool
     /// Whether the claim has made the datafile.
     private let isNew: Bool
 
     /// Locks the datafile, which is made if it is not there, and looks whether
     /// the directory may be used.
-    /// - Parameter force: replace whatever is there.
-    /// - Throws: ``StoreBuildError`` `.inUse` or `.exists`, or `SystemError`; nothing changed then.
-    init(claiming path: String, force: Bool) throws {
+    /// - Parameter device: the path of a block device that is to be the datafile.
+    /// - Throws: ``StoreBuildError`` `.inUse` or `.exists`, `DeviceError`, or `SystemError`; nothing changed then.
+    init(claiming path: String, replacing: Replacing = .nothing, device: String? = nil) throws {
         try Directory.create(path)
-        let datafilePath = "\(path)/\(Self.datafileName)"
-        let isNew = !Directory.fileExists(datafilePath)
-        let datafile = try FileDescriptor.open(datafilePath, [.write, .create, .direct])
-        guard try datafile.tryLockExclusively() else { throw StoreBuildError.inUse(datafilePath) }
-        do {
-            if !force { try Self.refuseToDestroy(path, datafile) }
-        } catch {
-            if isNew { try? Directory.removeFile(datafilePath) }
-            throw error
+        let ownPath = "\(path)/\(Datafile.name)"
+        let isNew: Bool
+        if let device {
+            guard !Directory.fileExists(ownPath) else { throw DeviceError.ownDatafile(ownPath) }
+            datafile = try DeviceDatafile.open(device, isWritable: true)
+            isNew = false
+        } else {
+            if let note = try DeviceNote.read(in: path) { throw DeviceError.noted(path, device: note.path) }
+            isNew = !Directory.fileExists(ownPath)
+            datafile = try FileDescriptor.open(ownPath, [.write, .create, .direct])
+            guard try datafile.tryLockExclusively() else { throw StoreBuildError.inUse(ownPath) }
         }
         self.path = path
-        self.datafile = datafile
         self.isNew = isNew
+        datafilePath = device ?? ownPath
+        isDevice = device != nil
+        do {
+            try isDevice ? refuseToOverwrite(replacing) : refuseToDestroy(replacing)
+        } catch {
+            unclaim()
+            throw error
+        }
     }
 
-    private static func refuseToDestroy(_ path: String, _ datafile: borrowing FileDescriptor) throws {
-        let datafileBytes = try datafile.byteCount()
-        if datafileBytes > 0, Superblock.isPresent(in: datafile) {
-            throw StoreBuildError.exists("\(path)/\(datafileName)")
+    private func refuseToDestroy(_ replacing: Replacing) throws {
+        if replacing == .everything { return }
+        if try datafile.byteCount() > 0, Superblock.isPresent(in: datafile) { throw StoreBuildError.exists(datafilePath) }
+        if Directory.fileExists(filePath(Self.markName)) { return }
+        if try !StoreCreation.isUnfinished(datafile) { throw StoreBuildError.exists(datafilePath) }
+        try refuseCompanions()
+    }
+
+    private func refuseToOverwrite(_ replacing: Replacing) throws {
+        if replacing == .everything { return }
+        if Superblock.isPresent(in: datafile) { throw StoreBuildError.exists(datafilePath) }
+        let isBlank = try DeviceError.wrapping(datafilePath) { () throws(SystemError) in
+            try DeviceDatafile.isBlank(datafile)
         }
-        if Directory.fileExists("\(path)/\(markName)") { return }
-        if try !StoreCreation.isUnfinished(datafile) { throw StoreBuildError.exists("\(path)/\(datafileName)") }
-        for name in companionNames where Directory.fileExists("\(path)/\(name)") {
-            throw StoreBuildError.exists("\(path)/\(name)")
+        if replacing == .nothing, !isBlank { throw DeviceError.holdsSomething(datafilePath) }
+        if !Directory.fileExists(filePath(Self.markName)) { try refuseCompanions() }
+    }
+
+    private func refuseCompanions() throws {
+        for name in Self.companionNames + Self.noteNames where Directory.fileExists(filePath(name)) {
+            throw StoreBuildError.exists(filePath(name))
         }
     }
 
     func filePath(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// Bytes that the build may take, those of the files that it replaces
-    /// included, and the size of the file system.
-    func space() throws(SystemError) -> (free: Int, total: Int) {
+    /// Bytes that the build may take.
+    struct Space {
+        /// Of the directory's file system, those of the files that are replaced included.
+        var freeBytes: Int
+        /// Of the device that is the datafile.
+        var deviceBytes: Int?
+        /// The size that the datafile may grow to at most.
+        var reachBytes: Int
+    }
+
+    func space() throws(SystemError) -> Space {
         let space = try Directory.space(at: path)
-        return (space.free + Int(try datafile.status().st_blocks) * 512, space.total)
+        if isDevice {
+            let deviceBytes = try SystemError.naming(datafilePath) { () throws(SystemError) in try datafile.byteCount() }
+            return Space(freeBytes: space.free, deviceBytes: deviceBytes, reachBytes: deviceBytes)
+        }
+        let ownBytes = Int(try datafile.status().st_blocks) * 512
+        return Space(freeBytes: space.free + ownBytes, deviceBytes: nil, reachBytes: space.total)
+    }
+
+    /// A device without a single segment is of no use.
+    func requireRoom(for layout: DatafileLayout) throws {
+        guard let byteCount = try space().deviceBytes, byteCount < layout.segmentOffset(1) else { return }
+        throw DeviceError.tooSmall(datafilePath, byteCount: byteCount, needed: layout.segmentOffset(1))
     }
 
     /// Gives the claim up: the directory is as it was.
     func unclaim() {
-        if isNew { try? Directory.removeFile(filePath(Self.datafileName)) }
+        if isNew { try? Directory.removeFile(datafilePath) }
     }
 
     /// From here on nothing in the directory is anybody's data.
@@ -89,12 +144,18 @@ package final class StoreDirectory: Sendable {
 
     /// Removes what was there, durably, and reserves room for the datafile.
     func prepare(datafileBytes: Int) throws(SystemError) {
-        try SystemError.naming(filePath(Self.datafileName)) { () throws(SystemError) in
+        try SystemError.naming(datafilePath) { () throws(SystemError) in
+            if isDevice { return try DeviceDatafile.clear(datafile) }
             try datafile.truncate(byteCount: 0)
             try datafile.synchronize()
             try datafile.allocate(offset: 0, byteCount: datafileBytes)
         }
         try removeCompanions()
+    }
+
+    /// Where the datafile is a device, has the directory know it.
+    func noteDevice(_ storeID: StoreID) throws(SystemError) {
+        if isDevice { try DeviceNote(path: datafilePath, storeID: storeID).write(in: path) }
     }
 
     /// The datafile has become a store.
@@ -106,13 +167,13 @@ package final class StoreDirectory: Sendable {
     /// Removes everything, as far as that succeeds: the datafile first, which
     /// may have a superblock, the mark last.
     func abandon() {
-        try? Directory.removeFile(filePath(Self.datafileName))
+        if isDevice { try? DeviceDatafile.clear(datafile) } else { try? Directory.removeFile(datafilePath) }
         try? removeCompanions()
         try? Directory.synchronize(path)
         try? Directory.removeFile(filePath(Self.markName))
     }
 
     private func removeCompanions() throws(SystemError) {
-        for name in Self.companionNames { try Directory.removeFile(filePath(name)) }
+        for name in Self.companionNames + Self.noteNames { try Directory.removeFile(filePath(name)) }
     }
 }

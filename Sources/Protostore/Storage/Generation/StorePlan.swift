@@ -10,16 +10,21 @@ struct StorePlan: Sendable {
     /// O(keys), about 2 ns each.
     /// - Parameters:
     ///   - fileSystemBytes: the size of the file system, which granule and segments must let the store grow to.
-    ///   - freeBytes: what all files together may take.
+    ///   - freeBytes: what all files together may take; without the datafile, where that is a device.
+    ///   - deviceBytes: of that device.
     /// - Returns: nil where they would take more.
-    init?<Source: RecordSource>(_ source: Source, segmentBytes: Int?, fileSystemBytes: Int, freeBytes: Int) {
+    init?<Source: RecordSource>(
+        _ source: Source, segmentBytes: Int?, fileSystemBytes: Int, freeBytes: Int, deviceBytes: Int? = nil
+    ) {
         let reach = max(fileSystemBytes, Self.estimatedByteCount(source, segmentBytes: segmentBytes))
         let granuleBytes = DatafileLayout.granuleBytes(reaching: reach)
         let segmentBytes = segmentBytes ?? DatafileLayout.segmentBytes(reaching: reach)
         guard let layout = DatafileLayout(segmentBytes: segmentBytes, granuleBytes: granuleBytes) else {
             preconditionFailure("a segment has 64 KiB to 1 GiB, a power of two")
         }
-        let datafileBytesMax = min(freeBytes - Self.companionBytes(source.keyCount), layout.byteCountMax)
+        let leftBytes = freeBytes - Self.companionBytes(source.keyCount)
+        guard leftBytes >= 0 else { return nil }
+        let datafileBytesMax = min(deviceBytes ?? leftBytes, layout.byteCountMax)
         let segmentCountMax = layout.segmentCount(byteCount: datafileBytesMax)
         var firstKeys = [0]
         var space = SegmentSpace(layout)
