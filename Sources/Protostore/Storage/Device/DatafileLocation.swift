@@ -39,6 +39,8 @@ enum DeviceDatafile {
         }
         guard kind == .blockDevice else { throw .notADevice(path) }
         guard isLocked else { throw .inUse(path) }
+        let sectorBytes = device.directIOAlignment()
+        guard sectorBytes <= DatafileLayout.blockBytes else { throw .sectors(path, byteCount: sectorBytes) }
         return device
     }
 

@@ -9,6 +9,7 @@ package enum DeviceError: Error, Equatable, CustomStringConvertible {
     case system(SystemError)
     /// A device that is no store, and not empty.
     case holdsSomething(String)
+    case sectors(String, byteCount: Int)
     case tooSmall(String, byteCount: Int, needed: Int)
     /// A device with another store than the one that the directory belongs to.
     case otherStore(String, found: StoreID, directory: String, wanted: StoreID)
@@ -37,6 +38,8 @@ package enum DeviceError: Error, Equatable, CustomStringConvertible {
         case .holdsSomething(let path):
             "\(path) holds something that is no store, perhaps a file system: it has data in its first MiB. If all of it "
                 + "can be lost, make the store with run --overwrite-device or mk_data --force."
+        case .sectors(let path, let byteCount):
+            "\(path) has sectors of \(byteCount) bytes; at most \(DatafileLayout.blockBytes) are possible."
         case .tooSmall(let path, let byteCount, let needed):
             "\(path) has \(byteCount) bytes; a store needs at least \(needed)."
         case .otherStore(let path, let found, let directory, let wanted):

@@ -24,6 +24,7 @@ final class OriginalFiles: Sendable {
     /// - Throws: where a file is missing or no file, where the files do not agree, and where
     ///   they are a store of this program.
     init(_ directory: String) throws(ImportError) {
+        if Directory.fileExists("\(directory)/\(DeviceNote.name)") { throw .ownStore(directory) }
         for name in [Datafile.name] + Self.columns.map(\.name) { try Self.requireFile("\(directory)/\(name)") }
         if Directory.fileExists("\(directory)/\(StoreDirectory.markName)") { throw .unfinished(directory) }
         let dataPath = "\(directory)/\(Datafile.name)"
@@ -32,7 +33,7 @@ final class OriginalFiles: Sendable {
             (try data.byteCount(), try data.tryLockShared())
         }
         guard isLocked else { throw .inUse(dataPath) }
-        if Superblock.isPresent(in: data) { throw .ownStore(directory) }
+        try Self.requireNoSuperblock(data, directory)
         try Self.requireAgreement(directory)
         let entries: TableOfContents
         do throws(TableOfContents.OpenError) {
@@ -50,6 +51,20 @@ final class OriginalFiles: Sendable {
         let found = try ImportError.wrapping { () throws(SystemError) in try FileIdentity.of(path) }
         guard let found else { throw .missing(path) }
         guard found.kind == .regular else { throw .notAFile(path) }
+    }
+
+    /// One of a newer version is one of this program, too.
+    private static func requireNoSuperblock(_ data: borrowing FileDescriptor, _ directory: String) throws(ImportError) {
+        do throws(Superblock.DecodeError) {
+            _ = try Superblock.readCopies(of: data)
+        } catch .notAStore {
+            return
+        } catch .unreadable(let error) {
+            throw .system(SystemError(error.call, code: error.code, on: "\(directory)/\(Datafile.name)"))
+        } catch {
+            throw .ownStore(directory)
+        }
+        throw .ownStore(directory)
     }
 
     /// Whole entries, and as many in each file.
