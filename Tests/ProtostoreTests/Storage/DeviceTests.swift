@@ -338,6 +338,15 @@ struct DeviceTests {
         #expect(try fixture.device.bytes(0..<(1 << 20)).allSatisfy { $0 == 0 } && fixture.names == [])
     }
 
+    /// Not every kernel has such devices.
+    @Test func aDeviceOfLargerSectorsThanBlocks() throws {
+        let scratch = try ScratchDirectory()
+        guard let device = try? LoopDevice(scratch.file("disk"), byteCount: 8 << 20, sectorBytes: 16_384) else { return }
+        let server = try RunProgram(["--path", scratch.file("store"), "--port", "0", "--datafile", device.path])
+        #expect(try server.blockingWait() == 1)
+        #expect(server.complaint == "Error: \(device.path) has sectors of 16384 bytes; at most 4096 are possible.\n")
+    }
+
     // MARK: Interruptions
 
     @Test(arguments: ["beforeSuperblockWrite", "afterFirstSuperblockCopy"])

@@ -243,6 +243,10 @@ import Testing
         let outcome = try Self.run(store.path, new.path)
         #expect(outcome.exitCode == 1)
         #expect(outcome.complaint.hasPrefix("mk_data: \(store.path) is a store of this program already: "))
+        // One on a device.
+        try Directory.removeFile(store.file("protostore.data"))
+        try DeviceNote(path: "/dev/null", storeID: .random()).write(in: store.path)
+        #expect(try Self.run(store.path, new.path).complaint.contains(" is a store of this program already: "))
         #expect(new.names == [])
     }
 
@@ -274,6 +278,25 @@ import Testing
         #expect(try StoreContents(store).superblock == before)
         #expect(try Self.run(old.path, store.path, more: ["--force"]).exitCode == 0)
         try Self.expect(store, holds: original)
+    }
+
+    @Test(arguments: [
+        ("protostore.toc.uuids", "1+", "OLD/protostore.toc.uuids: pread: Input/output error. The disk failed"),
+        ("protostore.toc.lengths", "1+", "OLD/protostore.toc.lengths: pread: Input/output error. The disk failed"),
+        ("protostore.data", "1+", "OLD/protostore.data: pread: Input/output error. The disk failed"),
+        // Behind the four of the search for a superblock.
+        ("protostore.data", "5+", ": the value at byte 0 of protostore.data cannot be read. pread: Input/output error. The disk failed"),
+    ])
+    func aDiskThatDoesNotGiveABlock(name: String, which: String, complaint: String) throws {
+        let old = try OriginalStore(count: 100, lengths: 300...300).scratch()
+        let new = try ScratchDirectory()
+        let variables = try FaultShim.environment("pread:any:\(which):EIO", pathEnd: old.file(name))
+        let outcome = try Self.run(
+            old.path, new.path, limit: variables.map { "export \($0)='\($1)'" }.sorted().joined(separator: "; "))
+        #expect(outcome.exitCode == 1)
+        #expect(
+            outcome.complaint.replacingOccurrences(of: old.path, with: "OLD").contains(complaint), "\(outcome.complaint)")
+        #expect(new.names == [])
     }
 
     /// The user that owns everything may read everything.
