@@ -353,7 +353,8 @@ import Testing
         let killed = try Self.run(old.path, new.path, limit: "export PROTOSTORE_FAILPOINT=\(moment)")
         #expect(killed.exitCode == SIGKILL)
         #expect(new.names.contains("protostore.unfinished"))
-        let server = try RunProgram(["--path", new.path, "--port", "0"])
+        // It is killed in the end, and must leave nothing in shared memory.
+        let server = try RunProgram(["--path", new.path, "--port", "0", "--index-path", new.path])
         if moment == "beforeSuperblockWrite" {
             #expect(try server.blockingWait() == 1)
             #expect(server.complaint.contains("neither copy of its superblock is valid"))
