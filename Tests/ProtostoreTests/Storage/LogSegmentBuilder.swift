@@ -154,8 +154,7 @@ struct LogSegmentBuilder {
         footer.recordsEnd = UInt32(space.recordsEnd)
         footer.summaryOffset = UInt32(space.summaryOffset)
         footer.summaryChecksum = summary.withUnsafeBytes { XXH3.hash64($0, seed: header.use) }
-        footer.sequenceMin = entries.map(\.sequence).min() ?? .max
-        footer.sequenceMax = entries.map(\.sequence).max() ?? 0
+        for entry in entries { footer.note(entry) }
         footer.lastCommit = commits.last?.reference ?? .none
         bytes.replaceSubrange(space.summaryOffset..<(space.summaryOffset + summary.count), with: summary)
         let last = layout.segmentBytes - DatafileLayout.blockBytes

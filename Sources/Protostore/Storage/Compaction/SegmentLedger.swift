@@ -98,6 +98,13 @@ struct SegmentLedger {
         return (live + records * perRecord) / Double(capacity)
     }
 
+    /// What a segment that is full has left, about, since no further record fits: 0...0.25.
+    func leftover(_ segment: Int) -> Double {
+        let footer = lines[segment].footer
+        guard footer.entryCount > 0 else { return 0 }
+        return min(0.25, 2 * Double(recordBytes(segment)) / Double(footer.entryCount) / Double(capacity))
+    }
+
     /// Nothing in it is live, nor is anything hidden by what is in it.
     func isEmpty(_ segment: Int) -> Bool {
         let footer = lines[segment].footer

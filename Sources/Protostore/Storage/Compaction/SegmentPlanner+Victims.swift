@@ -44,7 +44,7 @@ extension SegmentPlanner {
             let fill = ledger.fill(segment)
             live += min(fill, 1)
             used += 1
-            guard fill <= fillMax, isEligible(segment) else { continue }
+            guard fill == 0 || fill <= fillMax - ledger.leftover(segment), isEligible(segment) else { continue }
             gain += 1 - fill
             if fill < best?.fill ?? 2 { best = (segment, fill) }
         }

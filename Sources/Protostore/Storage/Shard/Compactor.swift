@@ -89,6 +89,6 @@ struct Compactor: ~Copyable {
     /// Nothing is at the device, and nothing is left to do.
     var isIdle: Bool {
         orders.isEmpty && sweeps.isEmpty && closed.isEmpty && draining.isEmpty && batch.state == .none
-            && copies.atDevice == nil && !isFlushing && collecting == nil && !desk.hasMail
+            && !copies.isSealed && copies.atDevice == nil && !isFlushing && collecting == nil && !desk.hasMail
     }
 }

@@ -58,7 +58,7 @@ final class CompactingStore {
     ) throws -> (StoreOpening, SegmentPlanner, IndexStorage<PrivateIndexMemory>) {
         let copies = try Superblock.readCopies(of: media)
         let examination = try StoreExamination(media, copies, path: "the disk", acceptsLoss: false)
-        let index = try IndexStorage(PrivateIndexMemory(windowCount: 1024), partitionCount: shardCount)
+        let index = try IndexStorage(PrivateIndexMemory(windowCount: 16_384), partitionCount: shardCount)
         var recovery = IndexRecovery(examination)
         _ = try recovery.blockingRebuild(from: media, into: index, shouldStop: { false })
         var options = StoreOpening.Options(shardCount: shardCount, wallMilliseconds: time.wallMilliseconds)
@@ -99,6 +99,9 @@ final class CompactingStore {
         (opening, planner, index) = try Self.open(media, count, segmentCount, sweepMilliseconds, time)
         try makeLanes(count)
     }
+
+    /// Prints what happens to segments.
+    func tell() { planner.story = { print($0) } }
 
     // MARK: Asking
 
@@ -173,6 +176,8 @@ final class CompactingStore {
     var keyCount: Int { lanes.reduce(0) { $0 + $1.shard.keyCount } }
     var counters: [ShardCounters] { lanes.map { $0.shard.counters } }
     var indexBytes: Int { index.memory.allocatedByteCount }
+    /// Those that take space of the file system.
+    var occupiedSegmentCount: Int { (0..<segmentCount).count { !opening.map.entry(of: $0).isPunched } }
     var segmentCount: Int { Int(opening.superblock.current.segmentCount) }
 }
 
