@@ -2,16 +2,17 @@
 
 The server lives on a small ext4 on a loop device, its index on a small tmpfs. In each cycle
 
-    the disk fills up      writes are refused with the reason in the log; reads go on, and every
+    the disk fills up      with new keys, until they are refused with the reason in the log: what is
+                           overwritten meanwhile makes room for itself; reads go on, and every
                            acknowledged write is there; in every other cycle the server is killed
                            or stopped then: `run check` finds nothing, it opens again and serves
-    room is made           writes go on by themselves, without a restart
+    room is made           writes go on by themselves, without a restart; 500 keys are overwritten
+                           several times over
     the index fills up     new keys are refused, overwrites and reads go on; in every other cycle
                            the server is killed and opens again
     memory is given back   new keys are taken again
 
-Room is made by `BallastRoom`: files that are removed, as if an operator had. A store that makes
-room by itself gets a class of its own beside it.
+Room is made by `BallastRoom`: files that are removed, as if an operator had.
 """
 
 import os
@@ -98,6 +99,7 @@ class CrampedStore:
         self._steps = []
         self._log = None
         self._runs = 0
+        self._fillings = 0
 
     def __enter__(self):
         self._start()
@@ -114,7 +116,8 @@ class CrampedStore:
             self._restart(self._random.choice(("stop", "kill")))
             self._fill_disk()
         self._room.make()
-        self._expect("writes go on", self._overwrite)
+        # What they replace is several times the room that was made.
+        self._expect("writes go on", lambda: self._overwrite(5000))
         self._fill_memory(number)
         if is_restarted:
             # At a clean stop the index would give its memory back, and find it taken.
@@ -135,10 +138,11 @@ class CrampedStore:
     # What is full shows in what is refused: the log does not repeat itself without end.
 
     def _fill_disk(self):
-        if self._durability("run", "--until-killed", "--seconds", 60, "--warmup", 0, "--clients", 8, "--inflight", 8,
-                            "--read-ratio", 0.1) != 0:
-            raise Broken(f"the load saw what it must not:\n{self._output}")
-        if self._overwrite() == 0:
+        for _ in range(50):
+            self._fillings += 1
+            if self._insert(f"3{self._fillings}", 1000, "8000-20000") != 0:
+                break
+        else:
             raise Broken("the disk did not fill up")
         self._steps.append("the disk is full")
         self._verify()
@@ -149,7 +153,7 @@ class CrampedStore:
         allocate(directory / "ballast", space.f_bavail * space.f_frsize)
         if self._insert(f"1{number}", 20_000) == 0:
             raise Broken("the index did not fill up")
-        if self._overwrite() != 0:
+        if self._overwrite(200) != 0:
             raise Broken(f"overwrites were refused, too:\n{self._output}")
         self._steps.append("the index is full")
         self._verify()
@@ -175,11 +179,11 @@ class CrampedStore:
             words += ("--keys", KEYS, "--value-bytes", VALUE_BYTES)
         return self._bench("durability", name, "--ledger", self._work / "ledger", *words)
 
-    def _overwrite(self):
-        return self._durability("run", "--count", 200, "--clients", 4, "--inflight", 4)
+    def _overwrite(self, count=200):
+        return self._durability("run", "--count", count, "--clients", 4, "--inflight", 4)
 
-    def _insert(self, seed, count):
-        return self._bench("insert", "--new-keys", count, "--count", count, "--value-bytes", 10, "--clients", 4,
+    def _insert(self, seed, count, value_bytes=10):
+        return self._bench("insert", "--new-keys", count, "--count", count, "--value-bytes", value_bytes, "--clients", 4,
                            "--inflight", 32, "--seed", seed)
 
     def _verify(self):

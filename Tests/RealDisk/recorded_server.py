@@ -10,6 +10,8 @@ from . import ledger, machine
 from .machine import BENCH, Broken, Server, command
 
 SEGMENT_BYTES = 512 << 10
+# So little that segments have to be freed all the time.
+DATAFILE_BYTES = 16 << 20
 LIFE_SECONDS = {"always": (0.5, 1.5), "everysec": (3, 5), "never": (0.5, 1.5)}
 # Requests per second. What only waits for the page cache would fill log and disk within seconds.
 RATE = {"everysec": 1000}
@@ -110,7 +112,7 @@ class Life:
         self._sync = sync
         self._seconds = random.uniform(*LIFE_SECONDS[sync])
         self._arguments = [
-            "--sync", sync, "--segment-bytes", SEGMENT_BYTES, "--num-tcp-threads", random.randint(1, 2),
+            "--sync", sync, "--segment-bytes", SEGMENT_BYTES, "--max-size", DATAFILE_BYTES, "--num-tcp-threads", random.randint(1, 2),
             "--num-aio-threads", random.randint(0, 2)]
 
     def run(self, end):

@@ -30,6 +30,8 @@ import Testing
     }
 
     private static let everysec = ["--sync", "everysec"]
+    /// So that segments have to be freed.
+    private static let small = ["--max-size", "7000000"]
 
     static let kills: [Kill] = [
         Kill(stage: .creation, moment: .afterCreationGrow),
@@ -65,6 +67,16 @@ import Testing
         Kill(stage: .load, moment: .afterSecondMapCopy, count: 6),
         Kill(stage: .load, moment: .afterFirstSuperblockCopy, count: 9),
         Kill(stage: .load, moment: .afterSegmentCount, count: 7),
+        Kill(stage: .load, moment: .beforeCopyWrite, arguments: small),
+        Kill(stage: .load, moment: .beforeCopyFlush, arguments: small),
+        Kill(stage: .load, moment: .afterCopyFlush, count: 2, arguments: small),
+        Kill(stage: .load, moment: .beforeCopiesMarked, arguments: small),
+        Kill(stage: .load, moment: .afterCopiesMarked, arguments: small),
+        Kill(stage: .load, moment: .afterCopiesMarked, count: 3, arguments: small),
+        Kill(stage: .load, moment: .betweenMoves, arguments: small),
+        Kill(stage: .load, moment: .betweenMoves, count: 20, arguments: small),
+        Kill(stage: .load, moment: .beforeFree, count: 2, arguments: small),
+        Kill(stage: .load, moment: .afterFree, count: 4, arguments: small),
         Kill(stage: .closing, moment: .afterClosingFlush),
         Kill(stage: .closing, moment: .afterIndexWrite),
         Kill(stage: .closing, moment: .afterIndexSaved),

@@ -72,6 +72,7 @@ package final class ShardDesk: Sendable {
     private let hasMessages = Atomic<Bool>(false)
     /// Bytes that may be copied although nothing fresh was written.
     private let granted = Atomic<Int>(0)
+    private let counted = Atomic<Bool>(false)
     private let appliedNumber = Atomic<UInt64>(0)
     private let logFloorSequence = Atomic<UInt64>(.max)
     private let copiesFloorSequence = Atomic<UInt64>(.max)
@@ -103,6 +104,12 @@ package final class ShardDesk: Sendable {
 
     func takeGrant() -> Int {
         granted.load(ordering: .relaxed) == 0 ? 0 : granted.exchange(0, ordering: .relaxed)
+    }
+
+    /// The live bytes of the slots that the shard started with are counted.
+    package var hasCounted: Bool {
+        get { counted.load(ordering: .acquiring) }
+        set { counted.store(newValue, ordering: .releasing) }
     }
 
     // MARK: What the planner must know of the shard's log

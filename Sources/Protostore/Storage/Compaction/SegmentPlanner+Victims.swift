@@ -53,8 +53,12 @@ extension SegmentPlanner {
         return (best?.segment, gain, live, used)
     }
 
+    /// Whether live bytes say something yet: shards count their slots when they start.
+    private var hasCountedAll: Bool { parts.compaction.desks.allSatisfy(\.hasCounted) }
+
     /// Whether something could be freed if it had to be.
     var hasVictim: Bool {
+        guard hasCountedAll else { return false }
         let found = survey(fillMax: Self.fillMaxWithoutRoom)
         return found.best != nil && found.gain > 0
     }
@@ -62,7 +66,7 @@ extension SegmentPlanner {
     /// Chooses a victim where one is wanted.
     /// - Returns: whether it did.
     func planStep<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Bool {
-        guard jobs.values.count(where: { $0.copyingCount > 0 }) < Self.copyingMax else { return false }
+        guard hasCountedAll, jobs.values.count(where: { $0.copyingCount > 0 }) < Self.copyingMax else { return false }
         let isShort = isShortOfSpace
         let found = survey(fillMax: isShort ? Self.fillMaxWithoutRoom : Self.fillMaxWithRoom)
         let isDead = found.used >= 4 && found.live / max(found.used, 1) < 1 - Self.deadShareMax
@@ -75,16 +79,13 @@ extension SegmentPlanner {
     }
 
     private func begin<File: BlockFile & ~Copyable>(_ victim: Int, _ datafile: borrowing File) {
-        var entries: [SummaryEntry] = []
-        if !ledger.isEmpty(victim) {
-            guard let found = reader.blockingRead(ledger.lines[victim].footer, of: datafile) else {
-                ledger[victim].isBlocked = true
-                return
-            }
-            entries = found.filter { !isDroppable($0) }
-            let droppedCount = found.count - entries.count
-            statistics.withLock { $0.droppedDeletes += droppedCount }
+        // Counts choose; whether a record is live is only for its slot to say.
+        guard let found = reader.blockingRead(ledger.lines[victim].footer, of: datafile) else {
+            ledger[victim].isBlocked = true
+            return
         }
+        let entries = found.filter { !isDroppable($0) }
+        statistics.withLock { $0.droppedDeletes += found.count - entries.count }
         ledger[victim].state = .compacting
         story?("segment \(victim) is to be freed: \(entries.count) records, fill \(ledger.fill(victim))")
         lastFill = ledger.fill(victim)

@@ -77,7 +77,7 @@ extension Shard where Memory: ~Copyable {
         for move in part where !carryOut(move) { left.append(move) }
         budget -= part.count
         compactor.closed[number].position = end
-        compactor.closed[number].moves += left
+        if !left.isEmpty { compactor.closed[number].moves += left }
         guard end == moves.count else { return false }
         guard left.isEmpty else {
             compactor.hasDeferred = true

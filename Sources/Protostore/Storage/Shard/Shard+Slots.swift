@@ -35,5 +35,6 @@ extension Shard where Memory: ~Copyable {
     func countLiveSlots() {
         let segments = store.segments
         index.forEachSlot { _, slot in segments.count(slot, isLive: true) }
+        compactor.desk.hasCounted = true
     }
 }

@@ -96,6 +96,7 @@ import Testing
             for number in 0..<150 { #expect(store.get(key(number)) == .found(value(number, 10 * round + 4))) }
         }
         #expect(store.keyCount == 150 && store.statistics.freedSegments > 0)
+        #expect(!store.hadJobsWithoutShards)
     }
 
     @Test func aDamagedRecordKeepsItsSegmentAndNothingElse() throws {
