@@ -23,7 +23,7 @@ import Testing
         let stories = try (0..<2).map { _ in
             var story: [String] = []
             var simulation = try Simulation()
-            try simulation.run(seed: 77) { story.append($0) }
+            try simulation.run(seed: 78) { story.append($0) }
             return story
         }
         #expect(stories[0] == stories[1] && stories[0].count > 100)

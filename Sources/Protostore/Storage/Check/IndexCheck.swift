@@ -1,9 +1,11 @@
 /// Holds an index against the records: each key has one slot, that of its newest
-/// record, and there are no others.
+/// record, and there are no others. Of a record and its copy, which have the same sequence
+/// number, either will do; and a key whose time is over may have a slot or not.
 ///
 /// DESIGN. In passes over a part of the hashes each: the newest record of each key
 /// is found from the summaries (`NewestRecords`), and gives the slot that there must
-/// be; these slots and those of the index are sorted, and compared. Whether the
+/// be; these slots and those of the index are sorted, and compared. Where they differ, the
+/// summaries are looked through once more for copies and for what has expired. Whether the
 /// records are what the summaries say is the segments' check.
 ///
 /// MEMORY. The index, and `tableBytesMax`: the more records, the more passes.
@@ -45,9 +47,14 @@ struct IndexCheck {
                 let part =
                     (roots.lowerBound + roots.count * pass / count)..<(roots.lowerBound + roots.count * (pass + 1) / count)
                 var expected = try newestSlots(of: part, datafile, &reader)
+                var differences: [Int: Difference] = [:]
                 for root in part {
-                    compare(&expected[root - part.lowerBound], index.slots(ofRoot: root), &report)
+                    let found = index.slots(ofRoot: root)
+                    report.counts.slots = (report.counts.slots ?? 0) + found.count
+                    let difference = Self.compare(&expected[root - part.lowerBound], found)
+                    if !difference.isEmpty { differences[root] = difference }
                 }
+                if !differences.isEmpty { judge(differences, datafile, &reader, &report) }
             }
         }
     }
@@ -95,10 +102,17 @@ struct IndexCheck {
         return slots
     }
 
-    private func compare(_ expected: inout [UInt64], _ found: [UInt64], _ report: inout CheckReport) {
-        report.counts.slots = (report.counts.slots ?? 0) + found.count
+    /// Of one root: slots that there should be, and slots that there are.
+    private struct Difference {
+        var wanted: Set<UInt64> = []
+        var there: Set<UInt64> = []
+        var isEmpty: Bool { wanted.isEmpty && there.isEmpty }
+    }
+
+    private static func compare(_ expected: inout [UInt64], _ found: [UInt64]) -> Difference {
         expected.sort()
         let found = found.sorted()
+        var difference = Difference()
         var (missing, surplus) = (0, 0)
         while missing < expected.count || surplus < found.count {
             let (wanted, there) = (expected[safely: missing], found[safely: surplus])
@@ -106,12 +120,50 @@ struct IndexCheck {
                 missing += 1
                 surplus += 1
             } else if let wanted, wanted < there ?? .max {
-                report.add(.keyWithoutSlot(offset: offset(of: wanted)))
+                difference.wanted.insert(wanted)
                 missing += 1
             } else if let there {
-                report.add(.slot(offset: offset(of: there)))
+                difference.there.insert(there)
                 surplus += 1
             }
+        }
+        return difference
+    }
+
+    /// Reports what is wrong: neither a copy in place of its original nor an expired key is.
+    private func judge<File: BlockFile & ~Copyable>(
+        _ differences: [Int: Difference], _ datafile: borrowing File, _ reader: inout SegmentReader,
+        _ report: inout CheckReport
+    ) {
+        let now = Clock.wallMilliseconds()
+        // By key: the newest record's sequence number, where it stands, and whether its time is over.
+        var newest: [KeyHash: (sequence: UInt64, slots: Set<UInt64>, isExpired: Bool)] = [:]
+        for segment in examination.segments where segment.footer != nil || segment.isUnsealed {
+            for entry in SegmentRecords(segment, examination).entries(datafile, &reader)
+            where differences[IndexLayout.root(of: entry.hash.index)] != nil {
+                let record = IndexedRecord(entry, inSegment: segment.number, layout: layout)
+                let slot = record.slot(layout: layout)?.tagged(IndexLayout.tag(of: entry.hash.index)).rawValue
+                let isExpired = entry.expiryMilliseconds != 0 && entry.expiryMilliseconds <= now
+                let known = newest[entry.hash]
+                if entry.sequence > known?.sequence ?? 0 {
+                    newest[entry.hash] = (entry.sequence, Set(slot.map { [$0] } ?? []), isExpired)
+                } else if entry.sequence == known?.sequence, let slot {
+                    newest[entry.hash]?.slots.insert(slot)
+                }
+            }
+        }
+        var differences = differences
+        for (hash, record) in newest {
+            let root = IndexLayout.root(of: hash.index)
+            let there = differences[root]?.there.intersection(record.slots) ?? []
+            // One of them; a second slot of the same record is one too many.
+            guard record.isExpired || there.count == 1 else { continue }
+            differences[root]?.there.subtract(there)
+            differences[root]?.wanted.subtract(record.slots)
+        }
+        for (_, difference) in differences.sorted(by: { $0.key < $1.key }) {
+            for slot in difference.wanted.sorted() { report.add(.keyWithoutSlot(offset: offset(of: slot))) }
+            for slot in difference.there.sorted() { report.add(.slot(offset: offset(of: slot))) }
         }
     }
 
