@@ -41,6 +41,8 @@ struct LogCheck {
 
     /// - Parameter isComplete: all commits of the segment were found.
     mutating func end(of segment: Int, _ footer: SegmentFooter, isComplete: Bool, _ report: inout CheckReport) {
+        // One without commits says where the log was, behind segments that were freed as well.
+        if mayJump, isComplete, footer.lastCommit.number > last.number { last = footer.lastCommit }
         if isComplete, footer.lastCommit != last, footer.lastCommit.number != last.number || last.checksum != 0 {
             report.add(.footerFields(segment: segment))
         }
