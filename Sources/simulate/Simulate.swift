@@ -66,7 +66,7 @@ struct Simulate: ParsableCommand {
             + "\(figures.interruptedOpenings) openings cut short, \(figures.operations) operations "
             + "in \(Int(result.seconds.rounded())) s; \(figures.freedSegments) segments freed, "
             + "\(figures.copiedRecords) records copied, \(figures.droppedDeletes) deletes dropped, "
-            + "\(figures.expiredKeys) expired keys swept"
+            + "\(figures.expiredKeys) expired keys swept, \(figures.backups) backups compared, \(figures.abandonedBackups) given up"
     }
 
     private func command(_ seed: UInt64) -> String {

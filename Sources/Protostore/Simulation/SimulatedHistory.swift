@@ -64,6 +64,8 @@ final class SimulatedHistory {
         let compaction = life.opened.planner.currentStatistics
         figures.freedSegments += compaction.freedSegments
         figures.droppedDeletes += compaction.droppedDeletes
+        figures.backups += life.backupFigures.compared
+        figures.abandonedBackups += life.backupFigures.givenUp
         for shard in life.shards {
             figures.copiedRecords += shard.counters.copiedRecords
             figures.expiredKeys += shard.counters.expiredKeys

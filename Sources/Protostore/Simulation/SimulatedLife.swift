@@ -6,6 +6,8 @@ final class SimulatedLife {
     let opened: OpenedSimulation
     private(set) var shards: [SimulatedShard] = []
     let frontEnd: SimulatedFrontEnd
+    private var backup: SimulatedBackup?
+    private(set) var backupFigures = SimulatedBackup.Figures()
 
     /// Small: memory for them is made for every life.
     static let requestsMax = 24
@@ -49,6 +51,8 @@ final class SimulatedLife {
         history.media.faults = plan.faults
         frontEnd.allowed = plan.allowed
         for _ in 0..<plan.stepCount { try step() }
+        if let backup, history.chance(2) { try backup.finish(self, &backupFigures) }
+        backup = nil
     }
 
     private func step() throws(Discrepancy) {
@@ -59,12 +63,23 @@ final class SimulatedLife {
         if history.chance(4) { makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random)) }
         let shard = shards[Int.random(in: 0..<shards.count, using: &history.random)]
         try shard.turn(frontEnd, isCalm: false)
+        try advanceBackup()
+    }
+
+    /// Now and then the store is copied while it is served.
+    private func advanceBackup() throws(Discrepancy) {
+        if let backup {
+            if try backup.advance(self, &backupFigures) { self.backup = nil }
+        } else if history.chance(250) {
+            backup = SimulatedBackup(self)
+        }
     }
 
     /// What the thread that plans and makes segments does.
     func makeSegment(on file: DoomedFile) {
         let isIdle = history.chance(4)
         let outcome = opened.planner.blockingStep(on: file, now: history.time, isIdle: isIdle).outcome
+        backup?.note(self)
         if case .wait = outcome { return }
         history.tell { "segments: \(outcome)" }
     }

@@ -13,6 +13,9 @@ package struct Simulation {
         package var copiedRecords: UInt64 = 0
         package var droppedDeletes = 0
         package var expiredKeys: UInt64 = 0
+        /// Copies of the store that were opened and compared, and those that were given up for space.
+        package var backups = 0
+        package var abandonedBackups = 0
 
         package init() {}
 
@@ -25,6 +28,8 @@ package struct Simulation {
             copiedRecords += other.copiedRecords
             droppedDeletes += other.droppedDeletes
             expiredKeys += other.expiredKeys
+            backups += other.backups
+            abandonedBackups += other.abandonedBackups
         }
     }
 

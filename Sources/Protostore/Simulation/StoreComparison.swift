@@ -13,27 +13,35 @@ struct StoreComparison {
     init(
         _ found: [ObservedValue?], since start: UInt64, _ history: HistoryState, after end: LifeEnd
     ) throws(Discrepancy) {
-        let wall = start...history.wallMilliseconds
-        self.wall = wall
-        for (key, value) in found.enumerated() {
-            let possible = history.models[key].possible(at: history.wallMilliseconds, isFlushed: end.isKept)
-            let candidates = possible.indices.filter { possible[$0].shows(value, in: wall) }
-            if candidates.isEmpty {
-                throw Discrepancy(
-                    "key \(key) is \(value.map { "\($0)" } ?? "missing") after a \(end.kind), but may only be one of \(possible)")
-            }
-            self.possible.append(possible)
-            self.candidates.append(candidates)
-        }
+        let possible = history.models.map { $0.possible(at: history.wallMilliseconds, isFlushed: end.isKept) }
+        try self.init(found, possible, in: start...history.wallMilliseconds, after: "a \(end.kind)")
         let isRelaxed = end.kind == .powerCut && end.sync != .always
         for group in end.groups { try check(group, isRelaxed: isRelaxed) }
         if isRelaxed { try checkOrder() }
     }
 
+    /// - Parameters:
+    ///   - possible: by key, what it may be.
+    ///   - wall: from when that was so to the end of the reading.
+    init(
+        _ found: [ObservedValue?], _ possible: [[KeyVersion]], in wall: ClosedRange<UInt64>, after event: String
+    ) throws(Discrepancy) {
+        self.wall = wall
+        self.possible = possible
+        for (key, value) in found.enumerated() {
+            let candidates = possible[key].indices.filter { possible[key][$0].shows(value, in: wall) }
+            if candidates.isEmpty {
+                throw Discrepancy(
+                    "key \(key) is \(value.map { "\($0)" } ?? "missing") after \(event), but may only be one of \(possible[key])")
+            }
+            self.candidates.append(candidates)
+        }
+    }
+
     /// All members of a group, or none of them.
     /// - Parameter isRelaxed: a newer write in another log says nothing of the group's,
     ///   since logs may lose different parts of their ends.
-    private func check(_ group: [SimulatedGroup.Write], isRelaxed: Bool) throws(Discrepancy) {
+    func check(_ group: [SimulatedGroup.Write], isRelaxed: Bool) throws(Discrepancy) {
         var happened: Int?
         var missing: Int?
         for write in group {

@@ -55,6 +55,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case dropNeededTombstone
     /// A record that has expired is dropped, whatever it hides.
     case dropExpired
+    /// A shard ends commits while a backup's barrier stands.
+    case passBarrier
+    /// Segments are freed while a backup copies them.
+    case freeDuringBackup
 
     #if PLANTED_BUGS
     // Sendable because it is chosen before any thread starts that may look at it.

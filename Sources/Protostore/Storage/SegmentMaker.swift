@@ -76,6 +76,8 @@ package final class SegmentMaker: Sendable {
 
     /// How many ready segments there should be.
     package var targetCount: Int { options.targetCount }
+    /// The reason of `.noSpace` where it is not the store's own limit.
+    var fullText: String { options.fullText }
 
     // MARK: For all threads
 

@@ -154,6 +154,8 @@ package enum CompactionMessage: Sendable {
     case noticePace
     /// Say which records have expired of the segments that are not sealed.
     case collectExpired
+    /// End no commit until it is lifted, and say where the log is.
+    case barrier(BackupBarrier)
 }
 
 /// A segment that is prepared for copies.
@@ -183,6 +185,11 @@ package enum PlannerMessage: Sendable {
     case done(SegmentOrder, isComplete: Bool)
     /// Records of segments that are not sealed.
     case expired([ExpiredRecord])
+    /// A shard stands still at the barrier.
+    case arrived(BackupBarrier, LogCut)
+    /// From a thread that copies the store, and not from a shard.
+    case backup(BackupOrder)
+    case backupEnded(BackupOrder)
 }
 
 /// A record whose time is over.

@@ -71,9 +71,9 @@ extension SegmentPlanner {
             endSurvey()
             return false
         }
-        // What was freed meanwhile has no records.
+        // What was freed meanwhile has no records; what only a backup keeps has.
         guard ledger[segment].state != .other else {
-            survey?.take([], of: segment)
+            if heldCount > 0 { survey?.giveUp() } else { survey?.take([], of: segment) }
             return true
         }
         if let entries = reader.blockingRead(ledger[segment].footer, of: datafile) {
@@ -98,7 +98,8 @@ extension SegmentPlanner {
         }
         let isMuch = undecided >= UInt64(options.surveyBytesMin ?? max(ledger.capacity / 4, ledger.capacity * all.count / 32))
         let isNew = sealedSinceSurvey > all.count / 32 || surveyWindow != 0
-        guard isMuch, isNew else { return }
+        // What a backup keeps from being freed is not looked through, and may hold older records.
+        guard isMuch, isNew, heldCount == 0 else { return }
         sealedSinceSurvey = 0
         survey = TombstoneSurvey(floor: floor, sources: sources, segments: all, windowStart: surveyWindow)
         statistics.withLock { $0.surveys += 1 }

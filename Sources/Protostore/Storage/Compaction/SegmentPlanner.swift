@@ -49,6 +49,7 @@ package final class SegmentPlanner: @unchecked Sendable {
     let parts: StoreParts
     let maker: SegmentMaker
     let map: SegmentMapWriter
+    let superblock: SuperblockWriter
     let options: Options
     var ledger: SegmentLedger
     var reader: SummaryReader
@@ -63,6 +64,12 @@ package final class SegmentPlanner: @unchecked Sendable {
     var hasAskedToSeal = false
     /// While a copy of the store is being made, nothing is freed.
     private var heldFrees: [Int]?
+    var backup: PlannedBackup?
+    /// Where the logs are that have no shard.
+    let shardlessLogEnds: ArraySlice<CommitReference>
+    /// What was opened without being sealed, and belongs to no log that goes on there: it
+    /// has lost its summary, and stays as it is.
+    let unsealedSegments: Set<Int>
 
     var sweep = SweepState()
     var survey: TombstoneSurvey?
@@ -81,6 +88,9 @@ package final class SegmentPlanner: @unchecked Sendable {
     package init(_ opening: StoreOpening, _ maker: SegmentMaker, _ options: Options) throws(SystemError) {
         parts = opening.parts
         map = opening.map
+        superblock = opening.superblock
+        shardlessLogEnds = opening.logEnds.dropFirst(options.shardCount)
+        unsealedSegments = opening.unsealedSegments
         self.maker = maker
         self.options = options
         reader = try SummaryReader(layout: opening.parts.segments.layout)
@@ -110,19 +120,25 @@ package final class SegmentPlanner: @unchecked Sendable {
         on datafile: borrowing File, now: ShardTime, isIdle: Bool
     ) -> (outcome: Outcome, toWake: Set<Int>) {
         toWake.removeAll()
-        guard parts.health.acceptsWrites else { return (.storeFailed, []) }
+        guard parts.health.acceptsWrites else {
+            failBackup(.storeFailed)
+            return (.storeFailed, toWake)
+        }
         // Before the messages: what is sealed meanwhile comes with the next step's.
         let floor = parts.compaction.desks.reduce(UInt64.max) { min($0, $1.floor) }
         for message in parts.compaction.takeForPlanner() { take(message) }
+        if isAtBarrier { return (.wait(milliseconds: Self.barrierMilliseconds), toWake) }
         guard countFinishedCopies(datafile) else { return (.storeFailed, toWake) }
         let isSweeping = sweepStep(datafile, now)
         let isSurveying = surveyStep(datafile, floor)
         let isChoosing = planStep(datafile)
-        let made = maker.blockingStep(on: datafile, mayFree: !jobs.isEmpty || isChoosing)
+        var made = maker.blockingStep(on: datafile, mayFree: !jobs.isEmpty || isChoosing || holdsSpace)
         giveTargets(datafile)
+        if guardReserve(made) { made = maker.blockingStep(on: datafile, mayFree: true) }
         pace(isIdle: isIdle)
         parts.pool.setMayGrow(canProvide(made))
         updateStatistics(now)
+        postBarrierIfAsked()
         let isBusy = isSweeping || isSurveying || isChoosing
         return (outcome(made, isBusy: isBusy, now), toWake)
     }
@@ -147,8 +163,9 @@ package final class SegmentPlanner: @unchecked Sendable {
     private func canProvide(_ made: SegmentMaker.Outcome) -> Bool {
         switch made {
         case .enough, .made, .gaveBack: true
-        case .noSpace: !jobs.isEmpty || hasVictim
-        case .failed, .storeFailed: false
+        case .noSpace: !jobs.isEmpty || hasVictim || holdsSpace
+        case .failed: holdsSpace
+        case .storeFailed: false
         }
     }
 
@@ -164,6 +181,7 @@ package final class SegmentPlanner: @unchecked Sendable {
         case .logSealed(let log, let footer):
             ledger.addSealed(footer, log: log)
             sealedSinceSurvey += 1
+            noteSealedForBackup(footer)
         case .wantsTarget(let shard): targetsWanted.append(shard)
         case .copiesSealed(let shard, let footer):
             finishedCopies.append((shard, footer))
@@ -172,6 +190,9 @@ package final class SegmentPlanner: @unchecked Sendable {
         case .copied(let order): jobs[order.segment]?.copyingCount -= 1
         case .done(let order, let isComplete): finish(order, isComplete)
         case .expired(let records): sweep(records)
+        case .arrived(let barrier, let cut): takeArrival(barrier, cut)
+        case .backup(let order): takeBackup(order)
+        case .backupEnded(let order): endBackup(order)
         }
     }
 

@@ -153,6 +153,16 @@ package final class StoreDirectory: Sendable {
         try removeCompanions()
     }
 
+    /// Removes what was there, durably; the datafile, which is a file, is a hole of that length.
+    func prepare(sparseBytes: Int) throws(SystemError) {
+        try SystemError.naming(datafilePath) { () throws(SystemError) in
+            try datafile.truncate(byteCount: 0)
+            try datafile.synchronize()
+            try datafile.truncate(byteCount: sparseBytes)
+        }
+        try removeCompanions()
+    }
+
     /// Where the datafile is a device, has the directory know it.
     func noteDevice(_ storeID: StoreID) throws(SystemError) {
         if isDevice { try DeviceNote(path: datafilePath, storeID: storeID).write(in: path) }

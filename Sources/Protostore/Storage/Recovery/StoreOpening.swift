@@ -108,6 +108,16 @@ package struct StoreOpening: Sendable {
     }
 }
 
+extension StoreOpening {
+    /// Segments with records that are neither sealed nor gone on in: damage took their footers. To be
+    /// asked before shards begin.
+    var unsealedSegments: Set<Int> {
+        let known = Set(sealedSegments.map { Int($0.footer.segment) } + logs.compactMap { $0.open?.segment })
+        let all = 0..<Int(superblock.current.segmentCount)
+        return Set(all.filter { parts.segments[$0] != SegmentTable.unknownUse && !known.contains($0) })
+    }
+}
+
 extension RecoveredSegment {
     var isAbandoned: Bool {
         if case .abandoned = state { return true }

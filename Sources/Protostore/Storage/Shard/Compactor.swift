@@ -67,6 +67,8 @@ struct Compactor: ~Copyable {
     var wantsTurn = false
     /// Something waits for operations on its key to end.
     var hasDeferred = false
+    /// Until it is lifted, no commit ends.
+    var barrier: BackupBarrier?
 
     /// Where a look at the records of segments that are not sealed goes on.
     struct CollectionCursor {

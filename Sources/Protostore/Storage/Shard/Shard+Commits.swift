@@ -30,7 +30,7 @@ extension Shard where Memory: ~Copyable {
     mutating func endCommitIfDone() {
         guard store.health.acceptsWrites || PlantedBug.isPlanted(.acknowledgeAfterFailure) && flight.state == .written
         else { return failWrites() }
-        if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0 { endCommit() }
+        if flight.state == .written, buffers[flight.buffer].unresolvedCount == 0, !isAtBarrier() { endCommit() }
     }
 
     /// Queues what is to be written.

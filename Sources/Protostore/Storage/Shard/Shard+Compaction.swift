@@ -39,6 +39,7 @@ extension Shard where Memory: ~Copyable {
             case .sealCopies: compactor.mustSeal = true
             case .kept(let segment): keep(segment)
             case .collectExpired: compactor.collecting = compactor.collecting ?? Compactor.CollectionCursor()
+            case .barrier(let barrier): arrive(at: barrier)
             }
         }
     }
