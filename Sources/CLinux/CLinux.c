@@ -118,6 +118,13 @@ int linux_accept(int fd, char *address, size_t address_size, uint16_t *port) {
     return accepted;
 }
 
+int64_t linux_socket_peer_user(int fd) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    return peer.uid;
+}
+
 int linux_fallocate(int fd, int mode, int64_t offset, int64_t length) {
     return fallocate(fd, mode, offset, length);
 }

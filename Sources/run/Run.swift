@@ -7,6 +7,6 @@ struct Run: ParsableCommand {
         commandName: "run",
         abstract: "Protostore: a key-value store for data larger than memory.",
         discussion: "`run --path DIR` is short for `run serve --path DIR`; its options: `run serve --help`.",
-        subcommands: [Serve.self, Check.self, Info.self],
+        subcommands: [Serve.self, Check.self, Info.self, Backup.self],
         defaultSubcommand: Serve.self)
 }

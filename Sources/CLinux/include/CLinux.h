@@ -57,6 +57,7 @@ int64_t linux_thread_cpu_nanoseconds(void);        // CPU time of the calling th
 // --- sockets whose option structures are awkward from Swift
 // Bytes that were sent and that the peer has not acknowledged, or -1.
 int linux_socket_unsent_bytes(int fd);
+int64_t linux_socket_peer_user(int fd);            // of a connected Unix socket, or -1
 int linux_socket_set_int(int fd, int level, int option, int value);
 extern const int linux_SOL_SOCKET, linux_SO_REUSEADDR, linux_SO_KEEPALIVE;
 extern const int linux_IPPROTO_TCP, linux_TCP_NODELAY, linux_TCP_KEEPIDLE, linux_TCP_KEEPINTVL;

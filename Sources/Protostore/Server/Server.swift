@@ -32,6 +32,8 @@ public final class Server: @unchecked Sendable {
     private let segments: SegmentThread
     private let loops: [EventLoop]
     private var listener: Listener
+    /// Nil where the store's directory cannot have one.
+    private let admin: AdminSocket?
     private let signals: SignalDescriptor
     private let wake: WakeDescriptor
     private let epoll: Epoll
@@ -50,7 +52,7 @@ public final class Server: @unchecked Sendable {
     static let drainNanoseconds: UInt64 = 800_000_000
 
     private enum EventSource: UInt64 {
-        case listener, signals, wake
+        case listener, signals, wake, admin
     }
 
     /// Opens the store and listens. Signals SIGTERM and SIGINT are blocked in this
@@ -77,10 +79,21 @@ public final class Server: @unchecked Sendable {
             try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
             try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
             try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
+            admin = Self.makeAdminSocket(store, logger)
+            if let admin { try epoll.add(admin.rawDescriptor, .readable, data: EventSource.admin.rawValue) }
         } catch {
             // Else the index would stay in shared memory.
             try? store.closeUnused()
             throw error
+        }
+    }
+
+    private static func makeAdminSocket(_ store: Store, _ logger: Logger) -> AdminSocket? {
+        do throws(SystemError) {
+            return try AdminSocket(store, logger: logger)
+        } catch {
+            logger.warning("there will be no backups while the store is served: \(error.explanation)")
+            return nil
         }
     }
 
@@ -126,6 +139,7 @@ public final class Server: @unchecked Sendable {
             try serve()
         } catch {
             // No loop outlives what it works on.
+            admin?.blockingStop()
             end(threads)
             try? store.close(logEnds: logEnds)
             throw error
@@ -166,12 +180,14 @@ public final class Server: @unchecked Sendable {
                 case .wake:
                     if let (loop, error) = failure.reported { throw ServerError.loopFailed(loop, error) }
                     logStatistics()
+                case .admin: admin?.serve()
                 case nil: break
                 }
             }
             if isStopRequested.load(ordering: .sequentiallyConsistent) { return }
             let now = Clock.monotonicNanoseconds()
             if listener.isPaused { accept() }
+            admin?.tick(now: now)
             if now >= nextReport {
                 askForReports()
                 nextReport = now + reportInterval
@@ -202,7 +218,7 @@ public final class Server: @unchecked Sendable {
     private func timeout(until nextReport: UInt64) -> CInt {
         let now = Clock.monotonicNanoseconds()
         let rest = nextReport > now ? (nextReport - now) / 1_000_000 + 1 : 0
-        return CInt(min(rest, listener.isPaused ? 100 : 60_000))
+        return CInt(min(rest, listener.isPaused ? 100 : 60_000, admin?.timeoutMilliseconds ?? 60_000))
     }
 
     private func accept() {
@@ -238,6 +254,9 @@ public final class Server: @unchecked Sendable {
 
     private func stopAccepting() {
         try? epoll.remove(listener.rawDescriptor)
+        guard let admin else { return }
+        try? epoll.remove(admin.rawDescriptor)
+        admin.blockingStop()
     }
 
     private func end(_ threads: [Thread]) {

@@ -27,6 +27,10 @@ package struct Epoll: ~Copyable {
     }
 
     private let descriptor: FileDescriptor
+
+    /// For another epoll instance: readable while this one has events.
+    package var rawDescriptor: CInt { descriptor.rawValue }
+
     private let buffer: UnsafeMutableRawPointer
     private let capacity: Int
 
