@@ -103,6 +103,9 @@ class CrampedStore:
 
     def __enter__(self):
         self._start()
+        # The keys that are overwritten are there before anything is full.
+        if self._overwrite(2000) != 0:
+            raise Broken(f"an empty store refuses writes:\n{self._output}")
         return self
 
     def __exit__(self, *_):

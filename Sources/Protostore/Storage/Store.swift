@@ -40,9 +40,17 @@ package final class Store: Sendable {
     private let indexStorage: IndexStorage<SharedIndexMemory>
     private let logger: Logger
 
-    /// Segments that puts leave for deletes and compaction: of these, one for each shard is
-    /// for copies.
-    private static func reserveCount(shardCount: Int) -> Int { 1 + shardCount / 4 + shardCount }
+    /// Segments that everybody leaves for copies: each shard may need another one before the segment
+    /// that it fills is sealed, and before that nothing is freed.
+    package static func copiesReserveCount(shardCount: Int) -> Int { 2 * shardCount }
+
+    /// Segments that puts leave for deletes and compaction.
+    package static func reserveCount(shardCount: Int) -> Int {
+        1 + shardCount / 4 + copiesReserveCount(shardCount: shardCount)
+    }
+
+    /// Segments that are kept ready: the reserve, and what logs open next.
+    package static func readyCount(shardCount: Int) -> Int { reserveCount(shardCount: shardCount) + shardCount + 2 }
 
     /// Opens the store of a directory; where there is none, makes an empty one.
     /// - Parameter shouldStop: asked now and then; true ends the opening with `.stopped`.
@@ -68,7 +76,7 @@ package final class Store: Sendable {
         var openingOptions = StoreOpening.Options(
             shardCount: options.shardCount, wallMilliseconds: Clock.wallMilliseconds())
         openingOptions.reserveCount = Self.reserveCount(shardCount: options.shardCount)
-        openingOptions.copiesReserveCount = options.shardCount
+        openingOptions.copiesReserveCount = Self.copiesReserveCount(shardCount: options.shardCount)
         openingOptions.givesUpMissing = options.acceptsLoss
         opening = try SystemError.naming(datafile.path) { () throws(SystemError) in
             try StoreOpening(examination, datafile.file, openingOptions)
@@ -102,8 +110,7 @@ package final class Store: Sendable {
         _ opening: StoreOpening, _ examination: StoreExamination, _ options: Options, _ datafile: Datafile
     ) -> SegmentMaker {
         let isCut = examination.notes.contains { if case .segmentMissing = $0 { true } else { false } }
-        var makerOptions = SegmentMaker.Options(
-            targetCount: reserveCount(shardCount: options.shardCount) + options.shardCount + 2)
+        var makerOptions = SegmentMaker.Options(targetCount: readyCount(shardCount: options.shardCount))
         makerOptions.bytesMax = options.bytesMax
         makerOptions.mayGrow = !isCut || options.acceptsLoss
         let layout = examination.superblock.layout

@@ -31,7 +31,7 @@ import Testing
 
     private static let everysec = ["--sync", "everysec"]
     /// So that segments have to be freed.
-    private static let small = ["--max-size", "7000000"]
+    private static let small = ["--max-size", "8000000"]
 
     static let kills: [Kill] = [
         Kill(stage: .creation, moment: .afterCreationGrow),
@@ -60,13 +60,13 @@ import Testing
         Kill(stage: .load, moment: .beforeSummaryWrite, count: 3),
         Kill(stage: .load, moment: .afterSummaryDurable),
         Kill(stage: .load, moment: .afterSummaryDurable, count: 3, arguments: everysec),
-        Kill(stage: .load, moment: .afterGrow, count: 9),
-        Kill(stage: .load, moment: .afterReadyMark, count: 9),
-        Kill(stage: .load, moment: .afterGrowFlush, count: 9),
-        Kill(stage: .load, moment: .afterFirstMapCopy, count: 9),
-        Kill(stage: .load, moment: .afterSecondMapCopy, count: 9),
-        Kill(stage: .load, moment: .afterFirstSuperblockCopy, count: 13),
-        Kill(stage: .load, moment: .afterSegmentCount, count: 9),
+        Kill(stage: .load, moment: .afterGrow, count: 12),
+        Kill(stage: .load, moment: .afterReadyMark, count: 12),
+        Kill(stage: .load, moment: .afterGrowFlush, count: 12),
+        Kill(stage: .load, moment: .afterFirstMapCopy, count: 12),
+        Kill(stage: .load, moment: .afterSecondMapCopy, count: 12),
+        Kill(stage: .load, moment: .afterFirstSuperblockCopy, count: 16),
+        Kill(stage: .load, moment: .afterSegmentCount, count: 12),
         Kill(stage: .load, moment: .beforeCopyWrite, arguments: small),
         Kill(stage: .load, moment: .beforeCopyFlush, arguments: small),
         Kill(stage: .load, moment: .afterCopyFlush, count: 2, arguments: small),

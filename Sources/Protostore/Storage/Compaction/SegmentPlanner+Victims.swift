@@ -127,6 +127,8 @@ extension SegmentPlanner {
         // Copied victims that wait for their copies to be sealed are room that is not there yet.
         let copied = jobs.values.count { $0.copyingCount == 0 }
         if isStuck, copied > options.shardCount, !hasAskedToSeal { askToSeal() }
+        // A shard waits for a segment to fill, which only those that others fill can give back.
+        if !targetsWanted.isEmpty, targetsWanted.count < options.shardCount, !hasAskedToSeal { askToSeal() }
         let wanted = Double(max(wantedCount, 1))
         let missing = max(0, min(1, (wanted - Double(availableCount)) / wanted))
         let live = min(lastFill, 0.98)
