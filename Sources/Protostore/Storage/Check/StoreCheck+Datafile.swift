@@ -9,7 +9,14 @@ extension StoreCheck {
     package static func blockingRun(
         directory: String, device: String? = nil, everySegment: (Int, Int) -> Bool = { _, _ in true }
     ) throws(StoreError) -> CheckReport {
-        let datafile = try Datafile(directory: directory, device: device, isWritable: false)
+        try blockingRun(
+            of: Datafile(directory: directory, device: device, isWritable: false), everySegment: everySegment)
+    }
+
+    /// - Parameter datafile: with its lock.
+    static func blockingRun(
+        of datafile: Datafile, everySegment: (Int, Int) -> Bool = { _, _ in true }
+    ) throws(StoreError) -> CheckReport {
         var check = try StoreCheck(datafile.file, datafile.superblockCopies(), path: datafile.path)
         try check.checkSegments(of: datafile.file, everySegment: everySegment)
         try check.checkSavedIndex(datafile)

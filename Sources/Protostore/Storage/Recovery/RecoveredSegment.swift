@@ -160,7 +160,10 @@ extension SegmentReader {
 }
 
 extension RecoveredCommit {
-    fileprivate init(
+    /// - Parameters:
+    ///   - segment: the bytes of the whole segment.
+    ///   - number: of the segment.
+    init(
         _ found: FoundCommit, _ segment: UnsafeRawBufferPointer, _ number: Int, _ superblock: Superblock
     ) {
         let layout = superblock.layout

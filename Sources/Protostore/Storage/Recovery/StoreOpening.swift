@@ -156,7 +156,7 @@ extension StoreExamination {
     }
 
     /// What the segment map says from now on of segments of which nothing was known but what they hold.
-    fileprivate var lostEntries: [(segment: Int, entry: SegmentMap.Entry)] {
+    var lostEntries: [(segment: Int, entry: SegmentMap.Entry)] {
         segments.filter { map[$0.number] == nil }.map { segment in
             let state: SegmentMap.State
             switch segment.state {
