@@ -4,8 +4,10 @@ import Testing
 
 /// `run check` and `run info` as their users meet them.
 @Suite(.noHang) struct RunCheckTests {
-    private func run(_ command: String, _ store: ScratchDirectory) throws -> (code: Int32, program: RunProgram) {
-        let program = try RunProgram([command, "--path", store.path])
+    private func run(
+        _ command: String, _ store: ScratchDirectory, _ more: [String] = []
+    ) throws -> (code: Int32, program: RunProgram) {
+        let program = try RunProgram([command, "--path", store.path] + more)
         return (try program.blockingWait(), program)
     }
 
@@ -47,6 +49,51 @@ import Testing
         let checked = try run("check", store)
         #expect(checked.code == 0 && checked.program.output.hasPrefix("note: index: the store was not closed in order"))
         #expect(try run("info", store).program.output.contains("\nstate: not closed in order, or open, opened for writing 1 times\n"))
+    }
+
+    private func overwrite(_ store: ScratchDirectory, at offset: Int, in name: String = "protostore.data") throws {
+        try [UInt8](repeating: 0xEE, count: 8).withUnsafeBytes { bytes in
+            try FileDescriptor.open(store.file(name), .write).write(bytes, at: offset)
+        }
+    }
+
+    @Test func aRepairMakesWholeWhatCanBe() throws {
+        let store = try RunTests.makeStore()
+        let untouched = try run("check", store, ["--repair"])
+        #expect(untouched.code == 0 && untouched.program.output.hasSuffix("\nwhole\n"))
+        #expect(!untouched.program.output.contains("repaired"))
+
+        let contents = try StoreContents(store)
+        let layout = contents.superblock.layout
+        try overwrite(store, at: 200)
+        try overwrite(store, at: layout.segmentOffset(0) + 20)
+        try overwrite(store, at: layout.segmentOffset(0) + Int(contents.segments[0].footer.summaryOffset) + 5)
+        try overwrite(store, at: 5000, in: "protostore.index")
+        #expect(try run("check", store).code == 1)
+        let repaired = try run("check", store, ["--repair"])
+        #expect(repaired.code == 0 && repaired.program.complaint.isEmpty, "\(repaired.program.output)")
+        for step in ["superblock", "segment 0: the header", "segment 0: the summary", "index: rebuilt"] {
+            #expect(repaired.program.output.contains("\nrepaired: \(step)"))
+        }
+        #expect(repaired.program.output.hasSuffix("index: \(RunTests.keyCount) keys\nwhole\n"))
+        let whole = try run("check", store)
+        #expect(whole.code == 0 && whole.program.output.hasSuffix("index: \(RunTests.keyCount) keys\nwhole\n"))
+        let server = try RunTests.start(store)
+        #expect(try RunTests.serves(store, 0, port: server.port()))
+    }
+
+    @Test func aRepairSaysWhatIsLeft() throws {
+        let store = try RunTests.makeStore()
+        let record = try #require(try StoreContents(store).segments.first?.records.first)
+        try overwrite(store, at: record.offset + record.header.valueOffset)
+        let before = try store.read("protostore.data")
+        for _ in 0..<2 {
+            let left = try run("check", store, ["--repair", "--accept-loss"])
+            #expect(left.code == 1 && left.program.output.contains("damage: segment 0, byte \(record.offset): the value"))
+            #expect(try store.read("protostore.data") == before)
+        }
+        #expect(try run("check", store, ["--accept-loss"]).program.complaint.contains("--accept-loss is for --repair"))
+        #expect(try run("check", ScratchDirectory(), ["--repair"]).code == 2)
     }
 
     @Test func informationIsForPeople() throws {
