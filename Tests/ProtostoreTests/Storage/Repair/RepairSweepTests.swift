@@ -5,8 +5,22 @@ import Testing
 /// Any damage at all: whatever happened, no valid record is dropped, and a second repair
 /// has nothing to do.
 @Suite struct RepairSweepTests {
-    /// Logs of two shards, and copies that compaction has made.
-    private static func compacted() throws -> SimulatedMedia {
+    enum Kind: CaseIterable {
+        /// Logs of two shards, and copies that compaction has made.
+        case closed, killed
+        /// Segments of mk_data.
+        case generated
+
+        func media() throws -> SimulatedMedia {
+            switch self {
+            case .closed: try RepairSweepTests.compacted(isClosed: true)
+            case .killed: try RepairSweepTests.compacted(isClosed: false)
+            case .generated: try RepairSweepTests.generated()
+            }
+        }
+    }
+
+    private static func compacted(isClosed: Bool) throws -> SimulatedMedia {
         let store = try CompactingStore(segmentCount: 26, shardCount: 2)
         for version in 0..<9 {
             for number in 0..<60 where version == 0 || number % 3 != 0 {
@@ -17,9 +31,16 @@ import Testing
         #expect(store.delete([5, 7])?.status == .done)
         try store.reopen(cleanly: true)
         #expect(store.put([5, 8], [1, 2, 3]) == .done)
-        try store.reopen(cleanly: true)
-        try store.opening.close(store.media, logEnds: store.opening.logs.map(\.last)) { _ in }
-        return store.media.copied()
+        for number in 0..<20 { #expect(store.put([UInt8(number), 9], [UInt8](repeating: 1, count: 100 * number)) == .done) }
+        if isClosed {
+            try store.reopen(cleanly: true)
+            try store.opening.close(store.media, logEnds: store.opening.logs.map(\.last)) { _ in }
+        }
+        let media = store.media.copied()
+        let segments = try LogStoreBuilder.examine(media).segments
+        #expect(segments.contains { $0.footer != nil && $0.content == .commits } && segments.contains(where: \.isUnsealed))
+        #expect(segments.contains { $0.footer != nil && $0.content == .copies })
+        return media
     }
 
     private static func generated() throws -> SimulatedMedia {
@@ -66,10 +87,10 @@ import Testing
         }
     }
 
-    @Test(arguments: seeds(3), [true, false]) func noValidRecordIsEverDropped(seed: UInt64, isCompacted: Bool) throws {
-        let original = try isCompacted ? Self.compacted() : Self.generated()
+    @Test(arguments: seeds(2), Kind.allCases) func noValidRecordIsEverDropped(seed: UInt64, kind: Kind) throws {
+        let original = try kind.media()
         let whole = try KnownRecords(of: original)
-        #expect(whole.valid(on: original) == whole.records && whole.records.count >= 150)
+        #expect(whole.valid(on: original) == whole.records && whole.records.count > 80)
         #expect(try original.checked().isWhole)
         var random = SplitMix64(seed: seed)
         var repairedCount = 0
@@ -78,21 +99,44 @@ import Testing
             let what = Self.damage(media, &random)
             guard let found = try? KnownRecords(of: media) else { continue }
             let foundValid = found.valid(on: media)
+            try cutOff(media.copied(seed: seed), foundValid, what, &random)
             for acceptsLoss in [false, true] {
                 let repair = try StoreRepair.repaired(media, acceptsLoss: acceptsLoss)
                 repairedCount += repair.steps.isEmpty ? 0 : 1
                 media.crash()
-                let after = try KnownRecords(of: media)
-                #expect(after.records.isSuperset(of: foundValid), "\(what): \(repair.steps)")
+                #expect(try KnownRecords(of: media).records.isSuperset(of: foundValid), "\(what): \(repair.steps)")
                 let writes = media.writeCount
                 let again = try StoreRepair.repaired(media, acceptsLoss: acceptsLoss)
                 #expect(again.steps.isEmpty && media.writeCount == writes, "\(what): \(repair.steps), then \(again.steps)")
             }
-            // All of them, but in segments of which nothing says what they are.
+            // All of them, but those of segments of which nothing says what they are, and torn ones.
             let after = try KnownRecords(of: media)
             let valid = whole.valid(on: media).filter { after.segments.contains($0.segment) }
-            #expect(after.records.isSuperset(of: valid), "\(what): \(valid.subtracting(after.records))")
+            let dropped = valid.subtracting(after.records)
+            #expect(kind == .killed || dropped.isEmpty, "\(what): \(dropped)")
+            try closed(media, after.valid(on: media), what)
         }
         #expect(repairedCount > 5)
+    }
+
+    /// The power fails at any call, and the next repair goes on.
+    private func cutOff(
+        _ media: SimulatedMedia, _ valid: Set<KnownRecords.Record>, _ what: [String], _ random: inout SplitMix64
+    ) throws {
+        let file = DoomedFile(media, callsLeft: .random(in: 20..<200, using: &random), random: random)
+        _ = try? StoreRepair.repaired(file, acceptsLoss: true)
+        media.crash()
+        #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), cut off")
+        _ = try StoreRepair.repaired(media, acceptsLoss: true)
+        #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), cut off and repaired")
+    }
+
+    /// What an opening and a closing make of it has the same records.
+    private func closed(_ media: SimulatedMedia, _ valid: Set<KnownRecords.Record>, _ what: [String]) throws {
+        var repair = try StoreRepair.repaired(media, acceptsLoss: true)
+        try repair.close(media, LogStoreBuilder.examine(media, acceptsLoss: true))
+        media.crash()
+        #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), closed")
+        #expect(try Superblock.readCopies(of: media).superblock.state == .closed)
     }
 }
