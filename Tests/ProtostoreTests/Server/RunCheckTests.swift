@@ -82,6 +82,21 @@ import Testing
         #expect(try RunTests.serves(store, 0, port: server.port()))
     }
 
+    /// What a killed server leaves is taken over, and the store is closed.
+    @Test func aDamagedStoreOfAKilledServerIsClosed() throws {
+        let store = try RunTests.makeStore()
+        let offset = try StoreContents(store).superblock.layout.segmentOffset(0)
+        let server = try RunTests.start(store)
+        _ = try server.port()
+        server.signal(9)
+        _ = try server.blockingWait()
+        try overwrite(store, at: offset + 20)
+        let repaired = try run("check", store, ["--repair"])
+        #expect(repaired.code == 0 && repaired.program.output.contains("\nrepaired: the store was opened and closed in order"))
+        #expect(repaired.program.output.hasSuffix("index: \(RunTests.keyCount) keys\nwhole\n"))
+        #expect(try !Directory.fileExists(RunTests.indexPath(store)))
+    }
+
     @Test func aRepairSaysWhatIsLeft() throws {
         let store = try RunTests.makeStore()
         let record = try #require(try StoreContents(store).segments.first?.records.first)

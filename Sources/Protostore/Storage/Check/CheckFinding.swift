@@ -64,11 +64,11 @@ extension CheckFinding: CustomStringConvertible {
         case .noIndex(let reason): "index: \(reason); the next start rebuilds it"
         case .indexFile(let reason): "\(reason); the next start rebuilds it"
         case .slot(let offset):
-            "index: a slot points to byte \(offset), which is not the newest record of a key; remove the saved index, and "
-                + "the next start rebuilds it"
+            "index: a slot points to byte \(offset), which is not the newest record of a key; a repair rebuilds "
+                + "the index"
         case .keyWithoutSlot(let offset):
-            "index: the key of the record at byte \(offset) has no slot, so that it is answered as missing; remove the "
-                + "saved index, and the next start rebuilds it"
+            "index: the key of the record at byte \(offset) has no slot, so that it is answered as missing; a "
+                + "repair rebuilds the index"
         }
     }
 

@@ -51,9 +51,10 @@ struct SegmentRepair {
     /// What two readings say that needs to be done: what the second one still finds
     /// damaged, with the records that either of them finds.
     func confirmed(by second: SegmentRepair) -> SegmentRepair {
-        var summary = second.summary
-        if let mine = self.summary, let other = summary, mine.entries.count > other.entries.count { summary = mine }
-        return SegmentRepair(header: second.header, copies: second.copies, summary: self.summary == nil ? nil : summary)
+        let mine = summary
+        return SegmentRepair(
+            header: second.header, copies: second.copies,
+            summary: second.summary.flatMap { other in mine.map { $0.joined(with: other) } })
     }
 
     private static func copies(

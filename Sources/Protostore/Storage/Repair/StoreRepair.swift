@@ -166,8 +166,10 @@ package struct StoreRepair {
             }
             steps.append(.directoryCopy(copy.copy, log: Int(copy.header.log), number: copy.header.number))
         }
-        guard let summary = repair.summary, summary.fits(layout) else { return }
-        guard summary.isComplete || options.acceptsLoss else { return undecided.append(.recordsUnknown(segment: segment.number)) }
+        guard let summary = repair.summary else { return }
+        guard summary.fits(layout), summary.isComplete || options.acceptsLoss else {
+            return undecided.append(.recordsUnknown(segment: segment.number))
+        }
         try begin()
         try sealing.writeSummary(
             of: segment, summary.entries, recordsEnd: summary.recordsEnd, lastCommit: summary.lastCommit,

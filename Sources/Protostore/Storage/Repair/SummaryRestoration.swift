@@ -86,6 +86,24 @@ struct SummaryRestoration {
         isComplete = log.chain.missing.isEmpty
     }
 
+    private init(_ entries: [SummaryEntry], as other: SummaryRestoration, isComplete: Bool) {
+        self.entries = entries
+        recordsEnd = other.recordsEnd
+        lastCommit = other.lastCommit
+        sealedMilliseconds = other.sealedMilliseconds
+        self.isComplete = isComplete
+    }
+
+    /// What two readings of one segment say together: errors of reads may hide a record from either.
+    func joined(with other: SummaryRestoration) -> SummaryRestoration {
+        if other.isComplete { return other }
+        if isComplete { return self }
+        let known = Set(other.entries.map(\.offset))
+        let entries = (other.entries + self.entries.filter { !known.contains($0.offset) }).sorted { $0.offset < $1.offset }
+        return recordsEnd > other.recordsEnd
+            ? SummaryRestoration(entries, as: self, isComplete: false) : SummaryRestoration(entries, as: other, isComplete: false)
+    }
+
     /// The records leave room for it. Their writer saw to that.
     func fits(_ layout: DatafileLayout) -> Bool {
         SegmentSpace(layout, recordsEnd: recordsEnd, entryCount: entries.count).summaryOffset >= recordsEnd

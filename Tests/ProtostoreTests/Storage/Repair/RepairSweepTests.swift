@@ -100,6 +100,7 @@ import Testing
             guard let found = try? KnownRecords(of: media) else { continue }
             let foundValid = found.valid(on: media)
             try cutOff(media.copied(seed: seed), foundValid, what, &random)
+            try flaky(media.copied(seed: seed), foundValid, what)
             for acceptsLoss in [false, true] {
                 let repair = try StoreRepair.repaired(media, acceptsLoss: acceptsLoss)
                 repairedCount += repair.steps.isEmpty ? 0 : 1
@@ -129,6 +130,16 @@ import Testing
         #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), cut off")
         _ = try StoreRepair.repaired(media, acceptsLoss: true)
         #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), cut off and repaired")
+    }
+
+    /// Errors of reads pass: nothing is dropped on the word of one of them.
+    private func flaky(_ media: SimulatedMedia, _ valid: Set<KnownRecords.Record>, _ what: [String]) throws {
+        media.faults.readError = 0.01
+        media.faults.shortRead = 0.01
+        media.faults.flippedBit = 0.01
+        _ = try? StoreRepair.repaired(media, acceptsLoss: true)
+        media.faults = SimulatedMedia.Faults()
+        #expect(try KnownRecords(of: media).records.isSuperset(of: valid), "\(what), on a disk with errors")
     }
 
     /// What an opening and a closing make of it has the same records.
