@@ -39,8 +39,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         do {
-            let report = try repair ? repaired() : StoreCheck.blockingRun(directory: path, device: datafile, everySegment: watch)
-            report.lines.forEach { print($0) }
+            let report = try repair ? repaired() : checked()
             if !report.isWhole { throw ExitCode(1) }
         } catch let error as StoreError {
             StandardError.write("run check: \(error)\n")
@@ -53,14 +52,25 @@ struct Check: ParsableCommand {
         return true
     }
 
+    private func checked() throws -> CheckReport {
+        let report = try StoreCheck.blockingRun(directory: path, device: datafile, everySegment: watch)
+        report.lines.forEach { print($0) }
+        return report
+    }
+
     /// - Returns: what is left.
     private func repaired() throws -> CheckReport {
         var options = StoreRepair.Options(wallMilliseconds: Clock.wallMilliseconds())
         options.acceptsLoss = acceptLoss
         let outcome = try StoreRepair.blockingRun(
             directory: path, device: datafile, options: options,
-            checked: { report in if !report.isWhole { report.lines.forEach { print($0) } } }, everySegment: watch)
+            checked: { report in report.lines.forEach { print($0) } }, everySegment: watch)
         outcome.lines.forEach { print($0) }
+        if outcome.steps.isEmpty {
+            if !outcome.after.isWhole { print("nothing was repaired") }
+        } else {
+            outcome.after.lines.forEach { print($0) }
+        }
         return outcome.after
     }
 }
