@@ -172,7 +172,7 @@ extension Shard where Memory: ~Copyable {
     private mutating func sweep(_ entry: SummaryEntry, of segment: Int) -> Bool {
         guard let slot = slot(of: entry.hash.index, at: location(of: entry, in: segment)) else { return true }
         guard !pending.contains(hash: entry.hash.index) else { return false }
-        guard isExpired(entry.expiryMilliseconds) else { return true }
+        guard isExpired(entry.expiryMilliseconds), isAlone(entry.hash.index) else { return true }
         removeSlot(entry.hash.index, slot)
         counters.expiredKeys &+= 1
         return true

@@ -75,7 +75,7 @@ extension Shard where Memory: ~Copyable {
             // One that has expired and was swept may still hide an older version.
             return isExpired && !PlantedBug.isPlanted(.dropExpired) ? .copy : .skip
         }
-        guard isExpired else { return .copy }
+        guard isExpired, isAlone(hash) else { return .copy }
         guard !pending.contains(hash: hash) else { return .wait }
         removeSlot(hash, slot)
         counters.expiredKeys &+= 1

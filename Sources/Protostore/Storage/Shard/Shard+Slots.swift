@@ -31,6 +31,17 @@ extension Shard where Memory: ~Copyable {
         index.firstSlot(matching: hash) { $0.location == location }
     }
 
+    /// Whether a hash has one slot. A put whose older record could not be read leaves that one's
+    /// slot beside its own: freed alone, an expired record's slot would show the older value again.
+    func isAlone(_ hash: UInt64) -> Bool {
+        var count = 0
+        _ = index.firstSlot(matching: hash) { _ in
+            count += 1
+            return false
+        }
+        return count == 1
+    }
+
     /// Counts the slots that a shard starts with.
     func countLiveSlots() {
         let segments = store.segments
