@@ -26,7 +26,7 @@ struct DeviceTests {
         /// Serves; with the device's name unless the directory has to know it.
         func serve(_ more: [String] = [], names device: Bool = true) throws -> RunProgram {
             try RunProgram(
-                ["--path", path, "--port", "0", "--index-path", scratch.path, "--segment-bytes", "\(DeviceTests.segmentBytes)"]
+                ["--path", path, "--port", "0", "--index-path", scratch.indexPath, "--segment-bytes", "\(DeviceTests.segmentBytes)"]
                     + (device ? ["--datafile", self.device.path] : []) + more)
         }
 
@@ -314,7 +314,7 @@ struct DeviceTests {
         // From another directory, and with what replaces no store.
         let path = fixture.scratch.file("other")
         let server = try RunProgram([
-            "--path", path, "--port", "0", "--index-path", fixture.scratch.path, "--datafile", fixture.device.path,
+            "--path", path, "--port", "0", "--index-path", fixture.scratch.indexPath, "--datafile", fixture.device.path,
             "--overwrite-device",
         ])
         _ = try server.port()
@@ -358,7 +358,8 @@ struct DeviceTests {
         let server = try fixture.serve()
         if moment == "beforeSuperblockWrite" {
             #expect(try server.blockingWait() == 1 && server.complaint.contains("If mk_data was interrupted, run it again."))
-            #expect(try fixture.makeData().exitCode == 0)
+            let made = try fixture.makeData()
+            #expect(made.exitCode == 0, "\(made.complaint)")
         } else {
             try Self.expectGenerated(fixture, port: server.port())
             try Self.stop(server)

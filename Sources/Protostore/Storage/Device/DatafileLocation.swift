@@ -47,7 +47,8 @@ enum DeviceDatafile {
     /// Whether there is nobody's data in front of the first segment: zeros. Superblocks of which no copy
     /// is valid are what an interrupted creation has left if there are zeros behind them, too;
     /// else they may be all that is damaged of a store.
-    static func isBlank(_ device: borrowing FileDescriptor) throws(SystemError) -> Bool {
+    /// - Parameter unfinished: a store that was being made there, and of which the segment map may be.
+    static func isBlank(_ device: borrowing FileDescriptor, but unfinished: StoreID? = nil) throws(SystemError) -> Bool {
         let memory = try MemoryMapping(anonymous: DatafileLayout.firstSegmentOffset + DatafileLayout.blockBytes)
         let count = try device.read(into: memory.bytes, at: 0)
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory.bytes)[..<count])
@@ -57,6 +58,7 @@ enum DeviceDatafile {
             (memory.base + offset).initializeMemory(as: UInt8.self, repeating: 0, count: Superblock.byteCount)
             isTorn = true
         }
+        if let unfinished { SegmentMap.erase(unfinished, from: memory.bytes) }
         return bytes.prefix(isTorn ? count : DatafileLayout.firstSegmentOffset).allSatisfy { $0 == 0 }
     }
 

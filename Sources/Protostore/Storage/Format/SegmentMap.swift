@@ -144,6 +144,19 @@ package struct SegmentMap: Sendable {
         DatafileLayout.superblockOffsets[copy] + Superblock.byteCount + number * DatafileLayout.blockBytes
     }
 
+    /// Fills with zeros what is of a store's map.
+    /// - Parameter bytes: the beginning of a datafile, up to the first segment or further.
+    static func erase(_ storeID: StoreID, from bytes: UnsafeMutableRawBufferPointer) {
+        for number in 0..<blockCount {
+            for copy in 0..<2 {
+                let block = UnsafeMutableRawBufferPointer(
+                    rebasing: bytes[offset(ofBlock: number, copy: copy)...].prefix(DatafileLayout.blockBytes))
+                guard Block(UnsafeRawBufferPointer(block), number: number, copy: copy, storeID) != nil else { continue }
+                block.initializeMemory(as: UInt8.self, repeating: 0)
+            }
+        }
+    }
+
     // MARK: Blocks
 
     private static func readCopies<File: BlockFile & ~Copyable>(

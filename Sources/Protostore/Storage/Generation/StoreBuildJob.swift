@@ -115,9 +115,9 @@ final class StoreBuildJob<Source: RecordSource>: Sendable {
         try index.save(to: directory.path, identity: IndexIdentity(superblock, logEnds: [], datafile: directory.datafile))
         try Directory.synchronize(directory.path)
         guard everyTick(progress) else { throw StoreBuildError.stopped }
+        try directory.noteDevice(superblock.storeID)
         try SegmentMapWriter(SegmentMap(storeID: superblock.storeID)).write(
             (0..<plan.segmentCount).map { ($0, SegmentMap.Entry(.sealed, floor: 0)) }, to: directory.datafile)
-        try directory.noteDevice(superblock.storeID)
         try superblock.write(to: directory.datafile)
     }
 }

@@ -24,8 +24,9 @@
 ///
 /// DEVICES. Where the datafile is a block device, "no files" means zeros in front of its first
 /// segment, and a directory that has become a store has a note of it (``DeviceNote``), which is
-/// written before the superblock is, and removed while the store is made. A device that holds
-/// neither zeros there nor a store is somebody else's, whatever the directory says.
+/// removed when a store begins to be made, and written before the segment map and the superblock
+/// are: of an interrupted build it says whose map that is. A device that holds neither zeros
+/// there, nor that, nor a store is somebody else's, whatever the directory says.
 package final class StoreDirectory: Sendable {
     static let markName = "protostore.unfinished"
     private static let companionNames = [
@@ -90,11 +91,13 @@ package final class StoreDirectory: Sendable {
     private func refuseToOverwrite(_ replacing: Replacing) throws {
         if replacing == .everything { return }
         if Superblock.isPresent(in: datafile) { throw StoreBuildError.exists(datafilePath) }
+        let isMarked = Directory.fileExists(filePath(Self.markName))
+        let unfinished = isMarked ? try DeviceNote.read(in: path)?.storeID : nil
         let isBlank = try DeviceError.wrapping(datafilePath) { () throws(SystemError) in
-            try DeviceDatafile.isBlank(datafile)
+            try DeviceDatafile.isBlank(datafile, but: unfinished)
         }
         if replacing == .nothing, !isBlank { throw DeviceError.holdsSomething(datafilePath) }
-        if !Directory.fileExists(filePath(Self.markName)) { try refuseCompanions() }
+        if !isMarked { try refuseCompanions() }
     }
 
     private func refuseCompanions() throws {
