@@ -7,15 +7,22 @@ import Foundation
 /// PROTOSTORE_TEST_DIRECTORY says.
 final class ScratchDirectory: Sendable {
     let path: String
+    /// For the indexes of its stores: in shared memory, as in service, and removed with the rest. On a
+    /// disk the holes of an index make it slow to give up.
+    let indexPath: String
 
     init() throws {
         let parent = ProcessInfo.processInfo.environment["PROTOSTORE_TEST_DIRECTORY"] ?? "/var/tmp"
-        path = "\(parent)/protostore-test-\(UUID().uuidString)"
+        let name = "protostore-test-\(UUID().uuidString)"
+        path = "\(parent)/\(name)"
+        indexPath = "/dev/shm/\(name)"
         try Directory.create(path)
+        try Directory.create(indexPath)
     }
 
     deinit {
         try? FileManager.default.removeItem(atPath: path)
+        try? FileManager.default.removeItem(atPath: indexPath)
     }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }

@@ -121,7 +121,7 @@ import Testing
     func aProgramThatCannotStartSaysWhy(_ fault: String) throws {
         let store = try RunTests.makeStore(valueBytes: 10...20)
         let program = try RunProgram(
-            ["--path", store.path, "--port", "0", "--index-path", store.path],
+            ["--path", store.path, "--port", "0", "--index-path", store.indexPath],
             environment: FaultShim.environment(fault, pathEnd: "/protostore.data"))
         #expect(try program.blockingWait() == 1)
         #expect(program.complaint.contains("fault: \(fault)\n"))

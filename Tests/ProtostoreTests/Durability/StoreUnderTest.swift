@@ -15,10 +15,10 @@ final class StoreUnderTest {
         writers = Writers(count: clients, seed: seed)
     }
 
-    /// Where the program maps the index; beside the store, so that nothing is left in
-    /// shared memory.
+    /// Where the program maps the index.
     var indexPath: String? {
-        store.names.first { $0.hasPrefix("protostore-") && $0.hasSuffix(".index") }.map { store.file($0) }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: store.indexPath)) ?? []
+        return names.first { $0.hasPrefix("protostore-") && $0.hasSuffix(".index") }.map { "\(store.indexPath)/\($0)" }
     }
 
     // MARK: Lives
@@ -27,7 +27,7 @@ final class StoreUnderTest {
     func start(_ arguments: [String] = [], environment: [String: String] = [:]) throws -> RunProgram {
         history += "| start \(arguments.joined(separator: " ")) \(environment.values.sorted().joined(separator: " ")) "
         return try RunProgram(
-            ["--path", store.path, "--port", "0", "--index-path", store.path, "--segment-bytes", "262144"] + arguments,
+            ["--path", store.path, "--port", "0", "--index-path", store.indexPath, "--segment-bytes", "262144"] + arguments,
             environment: environment)
     }
 

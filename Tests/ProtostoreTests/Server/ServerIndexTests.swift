@@ -9,7 +9,7 @@ import Testing
         let scratch = try rebuildAndStop()
         let log = LogCollector()
         var options = Store.Options(directory: scratch.path)
-        options.indexDirectory = scratch.path
+        options.indexDirectory = scratch.indexPath
         options.shardCount = 3
         let store = try Store(options, logger: log.logger)
         #expect(log.contains("loaded the index"))

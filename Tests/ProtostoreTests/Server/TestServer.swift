@@ -34,7 +34,7 @@ final class TestServer: @unchecked Sendable {
         configuration.port = 0
         configuration.statisticsSeconds = 0
         // Beside the store, so that a crash of the tests leaves nothing in shared memory.
-        configuration.indexDirectory = scratch.path
+        configuration.indexDirectory = scratch.indexPath
         configure(&configuration)
         let server = try Server(configuration, logger: log.logger)
         self.server = server

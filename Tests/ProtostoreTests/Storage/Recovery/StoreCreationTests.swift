@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Protostore
@@ -8,7 +9,7 @@ import Testing
         _ scratch: ScratchDirectory, _ log: LogCollector = LogCollector(), shardCount: Int = 1
     ) throws -> Store {
         var options = Store.Options(directory: scratch.path)
-        options.indexDirectory = scratch.path
+        options.indexDirectory = scratch.indexPath
         options.segmentBytes = 64 << 10
         options.shardCount = shardCount
         return try Store(options, logger: log.logger)
@@ -69,8 +70,8 @@ import Testing
         try StoreBuilderTests.build(StoreBuilderTests.options(scratch, keyCount: 3000))
         try Directory.removeFile(scratch.file(IndexFile.name))
         var options = Store.Options(directory: scratch.path)
-        options.indexDirectory = scratch.path
+        options.indexDirectory = scratch.indexPath
         #expect(throws: StoreError.stopped) { try Store(options, logger: LogCollector().logger) { true } }
-        #expect(!scratch.names.contains { $0.hasSuffix(".index") })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.indexPath).isEmpty)
     }
 }
