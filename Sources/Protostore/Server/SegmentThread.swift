@@ -64,24 +64,24 @@ final class SegmentThread: @unchecked Sendable {
 
     /// Plans, and makes a segment if one is wanted; says what changed.
     private func step(isIdle: Bool) -> SegmentPlanner.Outcome {
-        let health = store.opening.parts.health
-        let couldWrite = health.acceptsWrites
         let now = ShardTime(
             wallMilliseconds: Clock.wallMilliseconds(), monotonicNanoseconds: Clock.monotonicNanoseconds())
         let (outcome, toWake) = store.planner.blockingStep(on: store.datafile.file, now: now, isIdle: isIdle)
         for shard in toWake where shard < doorbells.count { doorbells[shard].ring() }
         switch outcome {
-        case .goOn, .wait:
+        // One that was freed is not the end of it.
+        case .goOn: break
+        case .wait:
             if hasSaidWhy { logger.notice("segments can be had again") }
             hasSaidWhy = false
         case .noSpace(let reason): say("\(reason).")
         case .failed(let error): say(error.explanation)
-        case .storeFailed:
-            // Else whoever failed has said so.
-            guard couldWrite, let code = health.failureCode else { break }
+        // Else whoever failed first has said so.
+        case .storeFailed(nil): break
+        case .storeFailed(let error?):
             logger.error(
                 """
-                flush failed while a segment was made: \(SystemError("fdatasync", code: code).explanation) \
+                flush failed while a segment was made: \(error.explanation) \
                 No write is acknowledged any more until the store is restarted; reads go on
                 """)
         }

@@ -29,8 +29,7 @@ extension SegmentMaker {
                 try punch(surplus, datafile)
             }
         } catch {
-            parts.health.fail(error.code)
-            return .storeFailed
+            return fail(error)
         }
         return .gaveBack
     }

@@ -29,7 +29,8 @@ package final class SegmentMaker: Sendable {
         /// It may be tried again.
         case failed(SystemError)
         /// A flush failed: the store takes no writes any more.
-        case storeFailed
+        /// With the error where this was the first in the store to fail.
+        case storeFailed(SystemError?)
     }
 
     package struct Options: Sendable {
@@ -140,11 +141,14 @@ package final class SegmentMaker: Sendable {
 
     /// - Returns: nil where all went well.
     private func blockingFree<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome? {
-        guard parts.health.acceptsWrites else { return .storeFailed }
+        guard parts.health.acceptsWrites else { return .storeFailed(nil) }
         let retired = lists.withLock { $0.retired }
         guard !retired.isEmpty else { return nil }
         let entry = SegmentMap.Entry(.free, floor: parts.uses.last)
         do throws(SystemError) {
+            // What has replaced their records is in logs, and without `--sync always` perhaps not yet
+            // on stable storage: the map must not be there before.
+            try datafile.synchronize()
             try map.write(retired.map { ($0, entry) }, to: datafile)
         } catch {
             return fail(error)
@@ -194,9 +198,8 @@ package final class SegmentMaker: Sendable {
 
     /// What a flush that failed should have covered may have been a log's; and what the
     /// map holds after a failed write is not known.
-    private func fail(_ error: SystemError) -> Outcome {
-        parts.health.fail(error.code)
-        return .storeFailed
+    func fail(_ error: SystemError) -> Outcome {
+        .storeFailed(parts.health.fail(error.code) ? error : nil)
     }
 
     private func mark<File: BlockFile & ~Copyable>(_ segment: Int, _ datafile: borrowing File) throws(SystemError) {

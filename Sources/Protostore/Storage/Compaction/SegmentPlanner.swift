@@ -109,7 +109,8 @@ package final class SegmentPlanner: @unchecked Sendable {
         /// No segment can be had: why.
         case noSpace(String)
         case failed(SystemError)
-        case storeFailed
+        /// A write or flush failed; with the error where this step was the first in the store to fail.
+        case storeFailed(SystemError?)
     }
 
     /// One step. Takes as long as a few reads and writes do.
@@ -122,18 +123,18 @@ package final class SegmentPlanner: @unchecked Sendable {
         toWake.removeAll()
         guard parts.health.acceptsWrites else {
             failBackup(.storeFailed)
-            return (.storeFailed, toWake)
+            return (.storeFailed(nil), toWake)
         }
         // Before the messages: what is sealed meanwhile comes with the next step's.
         let floor = parts.compaction.desks.reduce(UInt64.max) { min($0, $1.floor) }
         for message in parts.compaction.takeForPlanner() { take(message) }
         if isAtBarrier { return (.wait(milliseconds: Self.barrierMilliseconds), toWake) }
-        guard countFinishedCopies(datafile) else { return (.storeFailed, toWake) }
+        if let failure = countFinishedCopies(datafile) { return (failure, toWake) }
         let isSweeping = sweepStep(datafile, now)
         let isSurveying = surveyStep(datafile, floor)
         let isChoosing = planStep(datafile)
         var made = maker.blockingStep(on: datafile, mayFree: !jobs.isEmpty || isChoosing || holdsSpace)
-        giveTargets(datafile)
+        if let failure = giveTargets(datafile) { return (failure, toWake) }
         if guardReserve(made) { made = maker.blockingStep(on: datafile, mayFree: true) }
         pace(isIdle: isIdle)
         parts.pool.setMayGrow(canProvide(made))
@@ -145,7 +146,7 @@ package final class SegmentPlanner: @unchecked Sendable {
 
     private func outcome(_ made: SegmentMaker.Outcome, isBusy: Bool, _ now: ShardTime) -> Outcome {
         switch made {
-        case .storeFailed: return .storeFailed
+        case .storeFailed(let error): return .storeFailed(error)
         case .made, .gaveBack: return .goOn
         case .failed(let error): return .failed(error)
         case .enough: break
@@ -215,8 +216,9 @@ package final class SegmentPlanner: @unchecked Sendable {
     }
 
     /// Says in the map that finished copies count, and lets slots move to them.
-    private func countFinishedCopies<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Bool {
-        guard !finishedCopies.isEmpty else { return true }
+    /// - Returns: nil where all went well.
+    private func countFinishedCopies<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome? {
+        guard !finishedCopies.isEmpty else { return nil }
         Failpoint.reached(.beforeCopiesMarked)
         let changes = finishedCopies.map { copies in
             let segment = Int(copies.footer.segment)
@@ -225,8 +227,7 @@ package final class SegmentPlanner: @unchecked Sendable {
         do throws(SystemError) {
             if !PlantedBug.isPlanted(.freeBeforeCopiesCount) { try map.write(changes, to: datafile) }
         } catch {
-            parts.health.fail(error.code)
-            return false
+            return .storeFailed(parts.health.fail(error.code) ? error : nil)
         }
         Failpoint.reached(.afterCopiesMarked)
         for (shard, footer) in finishedCopies {
@@ -235,16 +236,20 @@ package final class SegmentPlanner: @unchecked Sendable {
             tell(shard, .kept(segment: Int(footer.segment)))
         }
         finishedCopies.removeAll()
-        return true
+        return nil
     }
 
-    private func giveTargets<File: BlockFile & ~Copyable>(_ datafile: borrowing File) {
+    /// - Returns: nil where the store goes on, with a segment or without.
+    private func giveTargets<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Outcome? {
         while let shard = targetsWanted.first {
-            guard case .made(let segment) = maker.takeForCopies(on: datafile) else { return }
+            let taken = maker.takeForCopies(on: datafile)
+            if case .storeFailed(let error) = taken { return .storeFailed(error) }
+            guard case .made(let segment) = taken else { return nil }
             targetsWanted.removeFirst()
             story?("shard \(shard) copies to segment \(segment)")
             tell(shard, .target(CopyTarget(segment: segment, use: parts.uses.next())))
         }
+        return nil
     }
 
     // MARK: Copies of the store
