@@ -47,7 +47,8 @@ class Store:
 
     def forget_cached_pages(self):
         """Makes the next open read from the disk, not from memory."""
-        for file_path in self.path.iterdir():
+        # A server that was killed has left its socket.
+        for file_path in filter(Path.is_file, self.path.iterdir()):
             with open(file_path, "rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
