@@ -8,7 +8,7 @@ SOAK_FACTOR ?= 50
 # Histories of `make simulate`; each compares about ten states.
 SIMULATE_SEEDS ?= 1500
 # Shares of the damages to one store: with 1000 every byte, length and pair of blocks has had its turn.
-ROT_SEEDS ?= 24
+ROT_SEEDS ?= 12
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
 # take system calls before the fault shim sees them.
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests

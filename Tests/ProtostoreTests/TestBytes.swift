@@ -15,7 +15,11 @@ extension [UInt8] {
     /// `count` bytes that `seed` determines.
     static func random(count: Int, seed: UInt64) -> [UInt8] {
         var random = SplitMix64(seed: seed)
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        return Array(unsafeUninitializedCapacity: (count + 7) / 8 * 8) { bytes, countOut in
+            let words = UnsafeMutableRawBufferPointer(bytes)
+            for offset in stride(from: 0, to: count, by: 8) { words.storeBytes(of: random.next(), toByteOffset: offset, as: UInt64.self) }
+            countOut = count
+        }
     }
 
     func flipped(at index: Int, by mask: UInt8 = 1) -> [UInt8] {

@@ -61,5 +61,11 @@ func randomValue(_ random: inout SplitMix, largeMax: Int = 200_000) -> [UInt8] {
         default: Int(random.next() % UInt64(largeMax))
         }
     let first = UInt8(truncatingIfNeeded: random.next())
-    return (0..<byteCount).map { first &+ UInt8(truncatingIfNeeded: $0 &* 7) }
+    // 256 bytes that follow each other are all different; longer values repeat them.
+    let period = (0..<256).map { first &+ UInt8(truncatingIfNeeded: $0 &* 7) }
+    var value: [UInt8] = []
+    value.reserveCapacity(byteCount + 256)
+    while value.count < byteCount { value += period }
+    value.removeLast(value.count - byteCount)
+    return value
 }

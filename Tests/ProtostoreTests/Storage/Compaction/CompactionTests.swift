@@ -8,8 +8,7 @@ import Testing
     private func key(_ number: Int) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 255), 7] }
 
     private func value(_ number: Int, _ version: Int, bytes: Int = 1500) -> [UInt8] {
-        var random = SplitMix64(seed: UInt64(number * 1_000_003 + version))
-        return (0..<bytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        .random(count: bytes, seed: UInt64(number * 1_000_003 + version))
     }
 
     @Test func overwrittenSpaceIsUsedAgain() throws {
