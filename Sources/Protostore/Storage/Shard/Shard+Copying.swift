@@ -165,6 +165,12 @@ extension Shard where Memory: ~Copyable {
             order.isIncomplete = true
             return true
         }
+        // One that came while it was read. What it deletes must not be copied: `ShardDesk.copiesFloor`.
+        guard header.kind == .delete || !pending.hasUnapplied(hash: entry.hash.index) else {
+            order.deferred.append(entry)
+            compactor.hasDeferred = true
+            return true
+        }
         let key = UnsafeRawBufferPointer(rebasing: record[Record.headerBytes..<header.valueOffset])
         let old = slot(of: entry.hash.index, at: location(of: entry, in: order.segment))
         header.flags.insert(.copy)
