@@ -20,6 +20,8 @@ struct SegmentLedger {
         var isBlocked = false
         /// The earliest expiry of a record that no sweep has seen expired; 0 = none.
         var earliestExpiry: UInt64 = 0
+        /// How many had been sealed before it.
+        var order = 0
         /// Bytes of deletes that cover nothing any more.
         var droppableBytes: UInt64 = 0
     }
@@ -28,6 +30,8 @@ struct SegmentLedger {
     private let table: SegmentTable
     private(set) var lines: [Line] = []
     private(set) var sealedCount = 0
+    /// Segments that were sealed so far.
+    private var sealings = 0
     /// By number of the log: the use of its newest sealed segment, which stays: it says where the log is.
     private var newestUse: [Int: UInt64] = [:]
 
@@ -55,6 +59,8 @@ struct SegmentLedger {
         line.footer = footer
         line.log = log
         line.earliestExpiry = footer.earliestExpiryMilliseconds
+        line.order = sealings
+        sealings += 1
         self[Int(footer.segment)] = line
         if let log { newestUse[log] = max(newestUse[log] ?? 0, footer.use) }
     }
@@ -67,6 +73,11 @@ struct SegmentLedger {
     func isNewest(_ line: Line) -> Bool {
         line.log.map { newestUse[$0] == line.footer.use } ?? false
     }
+
+    // MARK: Ages
+
+    /// How many were sealed since: what in it is live still will mostly stay so, the more the older it is.
+    func age(_ segment: Int) -> Int { sealings - lines[segment].order }
 
     // MARK: Sizes
 
@@ -93,9 +104,17 @@ struct SegmentLedger {
         let total = recordBytes(segment)
         guard total > 0 else { return 0 }
         let live = Double(liveBytes(segment))
-        let perRecord = Double(SummaryEntry.byteCount + layout.granuleBytes / 2)
         let records = Double(lines[segment].footer.entryCount) * live / Double(total)
-        return (live + records * perRecord) / Double(capacity)
+        return (live + records * (Double(SummaryEntry.byteCount) + paddingPerRecord(segment))) / Double(capacity)
+    }
+
+    /// What records that follow each other have in front of the next granule: known where that is
+    /// how they stand, half a granule where they stand in commits.
+    private func paddingPerRecord(_ segment: Int) -> Double {
+        let line = lines[segment]
+        guard line.log == nil, line.footer.entryCount > 0 else { return Double(layout.granuleBytes) / 2 }
+        let padded = Int(line.footer.recordsEnd) - DatafileLayout.blockBytes
+        return Double(max(0, padded - recordBytes(segment))) / Double(line.footer.entryCount)
     }
 
     /// What a segment that is full has left, about, since no further record fits: 0...0.25.
@@ -103,6 +122,14 @@ struct SegmentLedger {
         let footer = lines[segment].footer
         guard footer.entryCount > 0 else { return 0 }
         return min(0.25, 2 * Double(recordBytes(segment)) / Double(footer.entryCount) / Double(capacity))
+    }
+
+    /// Whether copies could take less room than it does. Those of a segment with copies
+    /// alone, all of them live, would be the same again, unless it was sealed early: without
+    /// this, a store that is short of space would copy for ever.
+    func isWorthCopying(_ segment: Int) -> Bool {
+        lines[segment].log != nil || liveBytes(segment) < recordBytes(segment)
+            || fill(segment) + leftover(segment) <= 0.9
     }
 
     /// Nothing in it is live, nor is anything hidden by what is in it.

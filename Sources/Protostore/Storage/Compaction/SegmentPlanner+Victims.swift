@@ -1,13 +1,23 @@
 /// Which segments are freed, and how fast.
 ///
-/// **Victims** are those whose live records take the least (greedy). Two reasons to choose
-/// one: segments are running out, or more than half of what is used is dead.
+/// **Victims** are those of which the most is gained for what it costs, times their age: of a
+/// segment whose live records take the share e, 1 - e is gained for e bytes of copies, and what
+/// has lived long will live on (Rosenblum and Ousterhout, "The design and implementation of a
+/// log-structured file system", 1992, without the cost of reading). Age counts segments, not
+/// time. Under uniform overwrites that is as good as taking the emptiest; where some keys are
+/// hotter, it saves copies (docs/benchmarks.md). Two reasons to choose one: segments are running
+/// out, or more than half of what is used is dead.
 ///
 /// **Pace.** A victim of which the share e is live costs e bytes of copies for 1 - e bytes
 /// that become free. So e / (1 - e) bytes are copied for each fresh one, times a factor that
 /// is 1 where half of the segments are free that should be, 0 where all are, and 2 where
 /// none is: compaction neither sleeps nor bursts. Only when writes have to wait are shards
 /// told to copy as fast as they can.
+///
+/// **Room for copies.** A victim is not free before all shards have sealed the segments with
+/// its copies, which they do when those are full: a segment that is sealed early takes a whole
+/// one for less. So a victim is begun only if each shard can have another segment for what is
+/// being copied: no shard waits for what only its own copies would give back.
 extension SegmentPlanner {
     /// Victims whose records are being copied at a time: one more than one, so that shards
     /// need not wait for the next.
@@ -16,15 +26,17 @@ extension SegmentPlanner {
     private static let deadShareMax = 0.5
     private static let fillMaxWithRoom = 0.8
     private static let fillMaxWithoutRoom = 0.97
+    /// The pace follows the mean of so many victims.
+    private static let meanCount = 16.0
 
-    /// Segments that should be ready, free, or possible to make.
-    private var wantedCount: Int {
-        let reserve = parts.pool.reserveCount
-        return max(reserve + maker.targetCount, (ledger.sealedCount + maker.freeCount) / 64) + reserve + options.shardCount
-    }
+    /// Segments that should be ready, free, or possible to make. Their number does not grow with the
+    /// store: they are for what is written while victims are being copied.
+    private var wantedCount: Int { 2 * parts.pool.reserveCount + maker.targetCount + options.shardCount }
 
     private var availableCount: Int { maker.freeCount + maker.growableCount }
     private var isShortOfSpace: Bool { availableCount < wantedCount }
+    /// Writes wait for segments, or are about to.
+    private var isStuck: Bool { isShortOfSpace && !parts.pool.hasMoreThanReserve }
 
     private func isEligible(_ segment: Int) -> Bool {
         let line = ledger.lines[segment]
@@ -37,16 +49,21 @@ extension SegmentPlanner {
     /// Of all that could be freed now, and of what is being freed: the best, and how many whole
     /// segments they are together, beyond one for each shard to put the copies in.
     private func survey(fillMax: Double) -> (best: Int?, gain: Double, live: Double, used: Double) {
-        var best: (segment: Int, fill: Double)?
+        var best: (segment: Int, benefit: Double)?
+        // Where hardly anything is left, what gives most.
+        let isUrgent = availableCount <= options.shardCount
         var gain = jobs.values.reduce(-Double(options.shardCount)) { $0 + 1 - $1.fill }
         var (live, used) = (0.0, 0.0)
         for segment in ledger.lines.indices where ledger.lines[segment].state == .sealed {
             let fill = ledger.fill(segment)
             live += min(fill, 1)
             used += 1
-            guard fill == 0 || fill <= fillMax - ledger.leftover(segment), isEligible(segment) else { continue }
+            guard fill == 0 || fill <= fillMax - ledger.leftover(segment), ledger.isWorthCopying(segment), isEligible(segment)
+            else { continue }
             gain += 1 - fill
-            if fill < best?.fill ?? 2 { best = (segment, fill) }
+            let age = isUrgent ? 1 : Double(ledger.age(segment))
+            let benefit = (1 - fill) / max(fill, 1e-6) * age
+            if benefit > best?.benefit ?? -1 { best = (segment, benefit) }
         }
         // What takes nothing needs no room for copies.
         if let best, ledger.isEmpty(best.segment) { gain = max(gain, 1) }
@@ -66,11 +83,17 @@ extension SegmentPlanner {
     /// Chooses a victim where one is wanted.
     /// - Returns: whether it did.
     func planStep<File: BlockFile & ~Copyable>(_ datafile: borrowing File) -> Bool {
-        guard hasCountedAll, jobs.values.count(where: { $0.copyingCount > 0 }) < Self.copyingMax else { return false }
+        let copying = jobs.values.count { $0.copyingCount > 0 }
+        guard hasCountedAll, copying < Self.copyingMax else { return false }
         let isShort = isShortOfSpace
         let found = survey(fillMax: isShort ? Self.fillMaxWithoutRoom : Self.fillMaxWithRoom)
         let isDead = found.used >= 4 && found.live / max(found.used, 1) < 1 - Self.deadShareMax
         guard let victim = found.best, found.gain > 0, isShort || isDead else {
+            sealCopiesIfDone()
+            return false
+        }
+        guard ledger.isEmpty(victim) || availableCount >= options.shardCount * (1 + copying) else {
+            // What is copied gives room as soon as its copies are sealed.
             sealCopiesIfDone()
             return false
         }
@@ -88,9 +111,10 @@ extension SegmentPlanner {
         statistics.withLock { $0.droppedDeletes += found.count - entries.count }
         ledger[victim].state = .compacting
         story?("segment \(victim) is to be freed: \(entries.count) records, fill \(ledger.fill(victim))")
-        lastFill = ledger.fill(victim)
+        let fill = min(1, ledger.fill(victim))
+        meanFill = meanFill.map { $0 + (fill - $0) / Self.meanCount } ?? fill
         jobs[victim] = Job(
-            waitingCount: options.shardCount, copyingCount: options.shardCount, fill: min(1, ledger.fill(victim)))
+            waitingCount: options.shardCount, copyingCount: options.shardCount, fill: fill)
         hasAskedToSeal = false
         for (shard, part) in byShard(entries).enumerated() {
             tell(shard, .copy(SegmentOrder(segment: victim, shard: shard, entries: part)))
@@ -118,26 +142,23 @@ extension SegmentPlanner {
 
     func pace(isIdle: Bool) {
         let board = parts.compaction
-        let isStuck = isShortOfSpace && !parts.pool.hasMoreThanReserve
+        let isStuck = isStuck
         if board.isUrgent != isStuck {
             board.isUrgent = isStuck
             if isStuck { for shard in 0..<options.shardCount { tell(shard, .noticePace) } }
         }
         guard !jobs.isEmpty else { return board.copiedPerKibibyte = 0 }
-        // Copied victims that wait for their copies to be sealed are room that is not there yet.
-        let copied = jobs.values.count { $0.copyingCount == 0 }
-        if isStuck, copied > options.shardCount, !hasAskedToSeal { askToSeal() }
         // A shard waits for a segment to fill, which only those that others fill can give back.
-        if !targetsWanted.isEmpty, targetsWanted.count < options.shardCount, !hasAskedToSeal { askToSeal() }
+        if !targetsWanted.isEmpty, !hasAskedToSeal { askToSeal() }
         let wanted = Double(max(wantedCount, 1))
         let missing = max(0, min(1, (wanted - Double(availableCount)) / wanted))
-        let live = min(lastFill, 0.98)
+        let live = min(meanFill ?? 0, 0.98)
         let ratio = live / (1 - live) * (isShortOfSpace ? 2 * missing : 1)
         board.copiedPerKibibyte = Int(1024 * min(max(ratio, 0.1), 50))
         // A byte for a byte of what clients do not write.
         guard isIdle else { return }
         for shard in 0..<options.shardCount {
-            board.desks[shard].grant(byteCount: 2 * Compactor.batchBytesGoal)
+            board.desks[shard].grant(byteCount: Compactor.idleGrant)
             tell(shard, .noticePace)
         }
     }

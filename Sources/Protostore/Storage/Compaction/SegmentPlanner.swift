@@ -78,8 +78,8 @@ package final class SegmentPlanner: @unchecked Sendable {
     var surveyWindow: UInt64 = 0
     /// Segments of logs that were sealed since the last survey began.
     var sealedSinceSurvey = 0
-    /// How full the victim chosen last was.
-    var lastFill = 0.0
+    /// How full victims are, on average; nil before the first.
+    var meanFill: Double?
     var statisticsDueNanoseconds: UInt64 = 0
     /// Gets a line for each thing that happens to a segment; nil where nobody wants to know.
     package var story: ((String) -> Void)?
@@ -95,7 +95,9 @@ package final class SegmentPlanner: @unchecked Sendable {
         self.options = options
         reader = try SummaryReader(layout: opening.parts.segments.layout)
         ledger = SegmentLedger(opening.parts.segments)
-        for sealed in opening.sealedSegments { ledger.addSealed(sealed.footer, log: sealed.log) }
+        for sealed in opening.sealedSegments.sorted(by: { $0.footer.use < $1.footer.use }) {
+            ledger.addSealed(sealed.footer, log: sealed.log)
+        }
     }
 
     /// From any thread.

@@ -31,8 +31,13 @@ struct Compactor: ~Copyable {
         var isKept = false
     }
 
-    /// A batch is at least one record, and otherwise no longer than this.
-    static let batchBytesGoal = 128 << 10
+    /// A batch is at least one record, and otherwise no longer than this. One is read at a time: where
+    /// many requests are in front of it, shorter ones would let writes outrun compaction.
+    static let batchBytesGoal = 512 << 10
+    /// What may be copied at once after a pause: not a hoard, whose burst would be felt.
+    static let creditMax = 4 * batchBytesGoal
+    /// What an idle shard is allowed each time.
+    static let idleGrant = batchBytesGoal / 2
     /// Dead records between two live ones are read as well up to this length.
     static let gapBytesMax = 16 << 10
     /// Records looked at, or slots moved, in one turn.

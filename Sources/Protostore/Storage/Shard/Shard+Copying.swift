@@ -13,8 +13,7 @@ extension Shard where Memory: ~Copyable {
     private mutating func earnCredit() {
         compactor.credit += compactor.uncredited * compactor.board.copiedPerKibibyte / 1024 + compactor.desk.takeGrant()
         compactor.uncredited = 0
-        // Not a hoard: a burst would be felt.
-        compactor.credit = min(compactor.credit, 8 * Compactor.batchBytesGoal)
+        compactor.credit = min(compactor.credit, Compactor.creditMax)
     }
 
     private var mayCopy: Bool { compactor.credit > 0 || compactor.board.isUrgent }
@@ -104,9 +103,15 @@ extension Shard where Memory: ~Copyable {
     private mutating func read<Device: BlockDevice & ~Copyable>(_ batch: Compactor.Batch, on device: inout Device) {
         compactor.batch = batch
         compactor.batch.state = .atDevice
-        compactor.credit -= batch.byteCount
+        for entry in batch.entries { compactor.credit -= spaceOfCopy(entry) }
         counters.compactionReadBytes &+= UInt64(batch.byteCount)
         queueBatchRead(on: &device)
+    }
+
+    /// Bytes that a copy takes of a segment; what is read beside it costs nothing of what is scarce.
+    private func spaceOfCopy(_ entry: SummaryEntry) -> Int {
+        let granule = store.segments.layout.granuleBytes
+        return ((Int(entry.recordBytes) + granule - 1) & ~(granule - 1)) + SummaryEntry.byteCount
     }
 
     private mutating func queueBatchRead<Device: BlockDevice & ~Copyable>(on device: inout Device) {

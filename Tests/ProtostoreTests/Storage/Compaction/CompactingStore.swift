@@ -64,10 +64,10 @@ final class CompactingStore {
         var recovery = IndexRecovery(examination)
         _ = try recovery.blockingRebuild(from: media, into: index, shouldStop: { false })
         var options = StoreOpening.Options(shardCount: shardCount, wallMilliseconds: time.wallMilliseconds)
-        options.reserveCount = 1 + shardCount
-        options.copiesReserveCount = shardCount
+        options.reserveCount = Store.reserveCount(shardCount: shardCount)
+        options.copiesReserveCount = Store.copiesReserveCount(shardCount: shardCount)
         let opening = try StoreOpening(examination, media, options)
-        var makerOptions = SegmentMaker.Options(targetCount: options.reserveCount + shardCount + 1)
+        var makerOptions = SegmentMaker.Options(targetCount: Store.readyCount(shardCount: shardCount))
         makerOptions.bytesMax = layout.segmentOffset(segmentCount)
         var plannerOptions = SegmentPlanner.Options()
         plannerOptions.shardCount = shardCount
