@@ -9,6 +9,9 @@ SOAK_FACTOR ?= 50
 SIMULATE_SEEDS ?= 1500
 # Shares of the damages to one store: with 1000 every byte, length and pair of blocks has had its turn.
 ROT_SEEDS ?= 12
+# How long `make soak` churns a nearly full store, and where.
+CHURN_SECONDS ?= 3600
+CHURN_DIRECTORY ?= /var/tmp/protostore-churn
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
 # take system calls before the fault shim sees them.
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
@@ -59,7 +62,7 @@ fulldisk: build ## Fill up a small file system and a small memory under a real s
 	scripts/bootstrap soak
 	python3 -m Tests.RealDisk fulldisk --cycles $(FULLDISK_CYCLES)
 
-soak: bootstrap survey ## Run all tests under the thread and address sanitizers, the random ones for longer, then power cuts
+soak: bootstrap survey ## Run all tests under the thread and address sanitizers, the random ones for longer, then churn and power cuts
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 		$(SWIFT) test --scratch-path .build/thread --sanitize=thread $(SANITIZER_SKIPS)
 	ASAN_OPTIONS=detect_leaks=0 \
@@ -67,6 +70,8 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
 	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
+	$(SWIFT) build -c release --product bench
+	.build/release/bench churn --directory $(CHURN_DIRECTORY) --seconds $(CHURN_SECONDS)
 	$(MAKE) fulldisk
 	$(MAKE) powercut
 

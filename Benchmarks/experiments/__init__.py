@@ -3,6 +3,7 @@ its figures and the samples that they come from; its docstring is its descriptio
 
 from .batch_size import batching
 from .commits import commits
+from .compaction import compaction, compaction_disk
 from .connections import limits
 from .durable import durable
 from .generation import generate
@@ -19,7 +20,7 @@ from .throughput import iops
 from .write_latency import write_latency
 
 READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
-WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart)
+WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart, compaction, compaction_disk)
 TABLES = (shared_table,)
 
 

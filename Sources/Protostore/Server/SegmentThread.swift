@@ -12,6 +12,8 @@ final class SegmentThread: @unchecked Sendable {
     /// Of the shards' loops, by number of the shard.
     private var doorbells: [Doorbell] = []
     private let isStopping = Atomic<Bool>(false)
+    /// Relaxed: a figure.
+    private let usedNanoseconds = Atomic<UInt64>(0)
     /// Why no segment can be had is said once, until one is.
     private var hasSaidWhy = false
 
@@ -42,6 +44,9 @@ final class SegmentThread: @unchecked Sendable {
         return try Thread(name: "segments") { self.run() }
     }
 
+    /// Processor time that the thread has used.
+    var cpuNanoseconds: UInt64 { usedNanoseconds.load(ordering: .relaxed) }
+
     /// Ends the thread soon. No shard may take segments any more.
     func stop() {
         store.opening.parts.pool.wakeMaker(nil)
@@ -53,6 +58,7 @@ final class SegmentThread: @unchecked Sendable {
     private func run() {
         var isIdle = false
         while !isStopping.load(ordering: .sequentiallyConsistent) {
+            defer { usedNanoseconds.store(Thread.currentCPUNanoseconds, ordering: .relaxed) }
             switch step(isIdle: isIdle) {
             case .goOn: isIdle = false
             case .wait(let milliseconds): isIdle = wait(milliseconds)

@@ -30,15 +30,21 @@ package struct ProcessUsage: Sendable {
             residentBytesMax: peakResidentBytes() ?? usage.ru_maxrss * 1024, minorPageFaults: usage.ru_minflt)
     }
 
-    /// VmHWM of /proc/self/status. ru_maxrss is no answer: it survives exec, so
-    /// a small program that a large one has started reports the large one's.
-    private static func peakResidentBytes() -> Int? {
+    /// Memory of the process that is resident now, in bytes, or nil where the system does not say.
+    package static func residentBytes() -> Int? { status("VmRSS:") }
+
+    /// ru_maxrss is no answer: it survives exec, so a small program that a large one has
+    /// started reports the large one's.
+    private static func peakResidentBytes() -> Int? { status("VmHWM:") }
+
+    /// A line of /proc/self/status, in bytes.
+    private static func status(_ name: String) -> Int? {
         guard let file = try? FileDescriptor.open("/proc/self/status") else { return nil }
         let text = withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { buffer in
             let count = (try? file.read(into: buffer, at: 0)) ?? 0
             return String(decoding: buffer.prefix(count), as: UTF8.self)
         }
-        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
         guard let words = line?.split(whereSeparator: \.isWhitespace), words.count == 3 else { return nil }
         return Int(words[1]).map { $0 * 1024 }
     }

@@ -16,7 +16,8 @@ struct Bench: ParsableCommand {
         abstract: "Load generators and benchmarks of Protostore.",
         subcommands: [
             ReadCommand.self, InsertCommand.self, MixedCommand.self, YCSBCommand.self, DurabilityCommand.self,
-            ConnectCommand.self, IndexBenchmark.self, RebuildCommand.self,
+            ConnectCommand.self, IndexBenchmark.self, RebuildCommand.self, CompactionCommand.self,
+            ChurnCommand.self,
         ])
 }
 

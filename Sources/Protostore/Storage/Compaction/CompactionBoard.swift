@@ -44,6 +44,9 @@ package final class CompactionBoard: Sendable {
         }
     }
 
+    /// Whether something has come for the planner.
+    package var hasMailForPlanner: Bool { inbox.withLock { !$0.isEmpty } }
+
     /// Wakes `descriptor` at each message, until this is called again.
     /// - Parameter descriptor: of a `WakeDescriptor` that stays open so long, or nil.
     package func wakePlanner(_ descriptor: CInt?) {
