@@ -1,6 +1,7 @@
 """The experiments by name. Each takes the settings, prints what it does, and returns
 its figures and the samples that they come from; its docstring is its description."""
 
+from .backups import backup
 from .batch_size import batching
 from .commits import commits
 from .compaction import compaction, compaction_disk
@@ -20,7 +21,7 @@ from .throughput import iops
 from .write_latency import write_latency
 
 READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
-WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart, compaction, compaction_disk)
+WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart, compaction, compaction_disk, backup)
 TABLES = (shared_table,)
 
 
