@@ -238,7 +238,6 @@ struct PendingKeys: ~Copyable {
 
     /// Whether a write of such a key may have a place in a log, and not yet its slot.
     func hasUnapplied(hash: UInt64) -> Bool {
-        if PlantedBug.isPlanted(.copyUnapplied) { return false }
         var isFound = false
         forEachKey(hash: hash) { key in
             if key.pointee.isResolving || key.pointee.isHeld || key.pointee.lastRecord != (-1, -1) { isFound = true }
