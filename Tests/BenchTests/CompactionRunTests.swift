@@ -27,7 +27,7 @@ import Testing
         Double(run.counters.recordBytes + run.counters.copiedBytes) / Double(run.counters.recordBytes)
     }
 
-    @Test(.timeLimit(.minutes(5))) func copiesLittleWhereHalfIsLive() throws {
+    @Test(.noHang) func copiesLittleWhereHalfIsLive() throws {
         let run = try run({ _ in }, live: 0.5)
         #expect(run.load.figures.problems == [])
         #expect(run.load.figures.refused == 0)
@@ -36,14 +36,14 @@ import Testing
     }
 
     /// Old segments of a skewed load hold what stays: they are worth copying though they are fuller.
-    @Test(.timeLimit(.minutes(5))) func copiesLessWhereKeysAreHotAndCold() throws {
+    @Test(.noHang) func copiesLessWhereKeysAreHotAndCold() throws {
         let uniform = try run({ _ in }, live: 0.65)
         let zipfian = try run({ $0.distribution = .zipfian }, live: 0.65)
         #expect(zipfian.load.figures.problems == [])
         #expect(recordAmplification(zipfian) < recordAmplification(uniform))
     }
 
-    @Test(.timeLimit(.minutes(5))) func neverAnswersWrongWithDeletesAndExpiry() throws {
+    @Test(.noHang) func neverAnswersWrongWithDeletesAndExpiry() throws {
         let run = try run(
             {
                 $0.deleteShare = 0.1
@@ -58,7 +58,7 @@ import Testing
     }
 
     /// An expired record of a key whose write waits for space: compaction waited for the write.
-    @Test(.timeLimit(.minutes(5))) func writesThatWaitForSpaceHoldUpNothing() throws {
+    @Test(.noHang) func writesThatWaitForSpaceHoldUpNothing() throws {
         let run = try run(
             {
                 $0.deleteShare = 0.1
@@ -71,13 +71,13 @@ import Testing
     }
 
     /// Both shards fill copies, and nothing is freed before both are full.
-    @Test(.timeLimit(.minutes(5))) func nearlyFullStoresGoOn() throws {
+    @Test(.noHang) func nearlyFullStoresGoOn() throws {
         let run = try run({ $0.clientCount = 128 }, live: 0.75, overwrites: 3)
         #expect(run.load.figures.problems == [])
         #expect(run.load.figures.refused == 0)
     }
 
-    @Test(.timeLimit(.minutes(5))) func isTheSameEachTime() throws {
+    @Test(.noHang) func isTheSameEachTime() throws {
         let first = try run({ _ in }, live: 0.6, segments: 40, overwrites: 2)
         let second = try run({ _ in }, live: 0.6, segments: 40, overwrites: 2)
         #expect(first.measuredNanoseconds == second.measuredNanoseconds)
