@@ -136,6 +136,8 @@ package final class SegmentPlanner: @unchecked Sendable {
         let isSurveying = surveyStep(datafile, floor)
         let isChoosing = planStep(datafile)
         var made = maker.blockingStep(on: datafile, mayFree: !jobs.isEmpty || isChoosing || holdsSpace)
+        // The first failure is the one that names its error.
+        if case .storeFailed(let error) = made { return (.storeFailed(error), toWake) }
         if let failure = giveTargets(datafile) { return (failure, toWake) }
         if guardReserve(made) { made = maker.blockingStep(on: datafile, mayFree: true) }
         pace(isIdle: isIdle)

@@ -34,6 +34,10 @@ final class CompactingStore {
     private var memory: [UnsafeMutableRawBufferPointer] = []
     private var details: [UnsafeMutablePointer<WriteDetails>] = []
     private var replies: [UInt32: Reply] = [:]
+    /// What befalls the planner's steps only.
+    var plannerFaults = SimulatedMedia.Faults()
+    /// Of the whole store, as the planner has reported them.
+    private(set) var storeFailures: [SystemError] = []
     /// The planner has chosen something although no shard had counted its slots.
     private(set) var hadJobsWithoutShards = false
 
@@ -114,7 +118,11 @@ final class CompactingStore {
         media.tick()
         time.monotonicNanoseconds += 1_000_000
         time.wallMilliseconds += 1
-        _ = planner.blockingStep(on: media, now: time, isIdle: true)
+        media.faults = plannerFaults
+        if case .storeFailed(let error?) = planner.blockingStep(on: media, now: time, isIdle: true).outcome {
+            storeFailures.append(error)
+        }
+        media.faults = SimulatedMedia.Faults()
         for lane in lanes {
             while let completion = lane.disk.nextCompletion() { lane.shard.complete(completion, on: &lane.disk) }
             lane.shard.time = time

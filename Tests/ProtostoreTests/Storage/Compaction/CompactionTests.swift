@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Protostore
@@ -46,6 +47,17 @@ import Testing
         for number in 0..<20 { #expect(store.put(key(2000 + number), value(number, 1)) == .done) }
         for number in stored.suffix(stored.count / 2) { #expect(store.get(key(number)) == .found(value(number, 0))) }
         for number in stored.prefix(stored.count / 2) { #expect(store.get(key(number)) == .missing) }
+    }
+
+    /// Also where the step has more to do, which then fails for the same reason.
+    @Test(arguments: [[], [0]]) func theFirstFailureIsReportedOnceWithItsError(targetsWanted: [Int]) throws {
+        let store = try CompactingStore(segmentCount: 16)
+        #expect(store.put(key(1), value(1, 1)) == .done)
+        #expect(store.opening.parts.pool.take(for: .writes) != nil)
+        store.planner.targetsWanted = targetsWanted
+        store.plannerFaults.flushError = 1
+        store.run(3)
+        #expect(store.storeFailures.map(\.code) == [EIO])
     }
 
     @Test func deletesThatCoverNothingGoAndOthersStay() throws {
