@@ -89,9 +89,11 @@ extension SegmentPlanner {
         var undecided: UInt64 = 0
         var sources: [Int] = []
         var all: [Int] = []
+        var recordCount = 0
         for segment in ledger.lines.indices where ledger.lines[segment].state != .other {
             let line = ledger.lines[segment]
             all.append(segment)
+            recordCount += Int(line.footer.entryCount)
             guard line.footer.deleteBytes > line.droppableBytes, line.state == .sealed, isApplied(line) else { continue }
             undecided += line.footer.deleteBytes - line.droppableBytes
             sources.append(segment)
@@ -101,7 +103,10 @@ extension SegmentPlanner {
         // What a backup keeps from being freed is not looked through, and may hold older records.
         guard isMuch, isNew, heldCount == 0 else { return }
         sealedSinceSurvey = 0
-        survey = TombstoneSurvey(floor: floor, sources: sources, segments: all, windowStart: surveyWindow)
+        survey = TombstoneSurvey(
+            floor: floor, sources: sources, segments: all, windowStart: surveyWindow,
+            countMax: TombstoneSurvey.countMax(recordCount: recordCount), memory: surveyMemory)
+        surveyMemory = []
         statistics.withLock { $0.surveys += 1 }
     }
 
@@ -111,13 +116,13 @@ extension SegmentPlanner {
     }
 
     private func endSurvey() {
-        guard let ended = survey else { return }
-        droppable = ended.droppable
+        guard let ended = survey.take() else { return }
         surveyWindow = ended.windowEnd
-        for (segment, bytes) in ended.droppableBytes where ledger[segment].state != .other {
+        surveyMemory = droppable.takeMemory()
+        droppable = ended.end()
+        for (segment, bytes) in droppable.bytes where ledger[segment].state != .other {
             ledger[segment].droppableBytes = min(ledger[segment].footer.deleteBytes, bytes)
         }
-        survey = nil
     }
 
     // MARK: Statistics

@@ -73,8 +73,9 @@ package final class SegmentPlanner: @unchecked Sendable {
 
     var sweep = SweepState()
     var survey: TombstoneSurvey?
-    /// By key, as `TombstoneSurvey.droppable`.
-    var droppable: [KeyHash: UInt64] = [:]
+    var droppable = DroppableDeletes()
+    /// For the next survey.
+    var surveyMemory: [TombstoneSurvey.Tombstone] = []
     var surveyWindow: UInt64 = 0
     /// Segments of logs that were sealed since the last survey began.
     var sealedSinceSurvey = 0

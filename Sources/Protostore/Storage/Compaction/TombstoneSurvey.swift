@@ -10,18 +10,22 @@
 /// pass begins, are judged. What begins later is newer. What was found out stays true: only
 /// live records are copied, and a key whose delete is in effect has none.
 ///
-/// MEMORY. At most ``countMax`` deletes are judged in one pass; of more, those whose hash is
-/// in a window that moves on with each pass.
+/// MEMORY. At most ``countMax(recordCount:)`` deletes are judged in one pass; of more, those whose
+/// hash is in a window that moves on with each pass. Twice as many have room, and what one
+/// pass had, another one takes over: how much memory the store has does not change with time.
 struct TombstoneSurvey {
-    private struct Tombstone {
+    /// The newest delete of a key.
+    struct Tombstone {
+        var hash: KeyHash
         var sequence: UInt64
-        var segment: Int
+        var segment: Int32
         var recordBytes: UInt32
         var isCovered = false
         var isNeeded = false
     }
 
-    static let countMax = 100_000
+    /// How many deletes are judged in one pass of a store with so many records.
+    static func countMax(recordCount: Int) -> Int { max(32_768, recordCount / 256) }
 
     private enum Phase {
         case collecting, scanning, done
@@ -33,7 +37,9 @@ struct TombstoneSurvey {
     private let segments: [Int]
     private var phase = Phase.collecting
     private var position = 0
-    private var found: [KeyHash: Tombstone] = [:]
+    /// While they are collected in any order, later ``sorted()``.
+    private var found: [Tombstone]
+    private let countMax: Int
     /// Hashes of whose deletes the pass finds out.
     private let windowStart: UInt64
     private var windowBytes: UInt64 = .max
@@ -43,11 +49,19 @@ struct TombstoneSurvey {
     ///   - sources: segments with deletes, all of whose slots are set.
     ///   - segments: all sealed ones, those being compacted included.
     ///   - windowStart: where the pass before has ended.
-    init(floor: UInt64, sources: [Int], segments: [Int], windowStart: UInt64) {
+    ///   - memory: what an earlier pass has used.
+    init(
+        floor: UInt64, sources: [Int], segments: [Int], windowStart: UInt64 = 0,
+        countMax: Int = countMax(recordCount: 0), memory: consuming [Tombstone] = []
+    ) {
         self.floor = floor
         self.sources = sources
         self.segments = segments
         self.windowStart = windowStart
+        self.countMax = countMax
+        found = memory
+        found.removeAll(keepingCapacity: true)
+        found.reserveCapacity(2 * countMax)
     }
 
     var isDone: Bool { phase == .done }
@@ -60,6 +74,7 @@ struct TombstoneSurvey {
     /// The segment whose summary is to be read next, or nil when the pass is over.
     mutating func next() -> Int? {
         if phase == .collecting, position == sources.count {
+            sort()
             phase = found.isEmpty ? .done : .scanning
             position = 0
         }
@@ -85,43 +100,95 @@ struct TombstoneSurvey {
 
     /// A summary that cannot be read may hold anything: nothing is found out.
     mutating func giveUp() {
-        found.removeAll()
+        found.removeAll(keepingCapacity: true)
         phase = .done
     }
 
     private mutating func collect(_ entry: SummaryEntry, _ segment: Int) {
         guard entry.hash.high &- windowStart < windowBytes else { return }
-        if let known = found[entry.hash], known.sequence >= entry.sequence { return }
-        found[entry.hash] = Tombstone(sequence: entry.sequence, segment: segment, recordBytes: entry.recordBytes)
-        while found.count > Self.countMax {
-            windowBytes /= 2
-            found = found.filter { $0.key.high &- windowStart < windowBytes }
+        found.append(
+            Tombstone(
+                hash: entry.hash, sequence: entry.sequence, segment: Int32(segment), recordBytes: entry.recordBytes))
+        if found.count == 2 * countMax { sort() }
+    }
+
+    /// Leaves of each key the newest delete, and of all the first ``countMax`` from the window's start.
+    private mutating func sort() {
+        let start = windowStart
+        found.sort {
+            $0.hash == $1.hash ? $0.sequence > $1.sequence : $0.hash.precedes($1.hash, from: start)
         }
+        var last: KeyHash?
+        found.removeAll { tombstone in
+            defer { last = tombstone.hash }
+            return tombstone.hash == last
+        }
+        guard found.count > countMax else { return }
+        windowBytes = max(1, found[countMax].hash.high &- start)
+        found.removeAll { $0.hash.high &- start >= windowBytes }
     }
 
     private mutating func compare(_ entry: SummaryEntry) {
-        guard let tombstone = found[entry.hash] else { return }
-        if entry.sequence > tombstone.sequence {
-            found[entry.hash]?.isCovered = true
-        } else if entry.sequence < tombstone.sequence, entry.kind == .put {
-            found[entry.hash]?.isNeeded = true
+        guard let position = found.position(of: entry.hash, from: windowStart) else { return }
+        if entry.sequence > found[position].sequence {
+            found[position].isCovered = true
+        } else if entry.sequence < found[position].sequence, entry.kind == .put {
+            found[position].isNeeded = true
         }
     }
 
-    /// Of keys whose deletes cover nothing the newest of these: neither it nor an older one is needed.
-    var droppable: [KeyHash: UInt64] {
-        guard phase == .done else { return [:] }
-        let isAll = PlantedBug.isPlanted(.dropNeededTombstone)
-        return found.filter { isAll || $0.value.isCovered || !$0.value.isNeeded }.mapValues(\.sequence)
+    /// What the pass has found out, which takes over its memory. When it is over; nothing before.
+    consuming func end() -> DroppableDeletes {
+        if phase != .done { giveUp() }
+        if !PlantedBug.isPlanted(.dropNeededTombstone) { found.removeAll { $0.isNeeded && !$0.isCovered } }
+        return DroppableDeletes(windowStart: windowStart, tombstones: found)
+    }
+}
+
+/// Deletes that cover nothing any more: of a key the newest of these, neither it nor an older one is needed.
+struct DroppableDeletes {
+    private let windowStart: UInt64
+    /// By hash, from the window's start on.
+    private(set) var tombstones: [TombstoneSurvey.Tombstone]
+
+    init(windowStart: UInt64 = 0, tombstones: consuming [TombstoneSurvey.Tombstone] = []) {
+        self.windowStart = windowStart
+        self.tombstones = tombstones
     }
 
-    /// Bytes of droppable deletes by the segment in which they were seen.
-    var droppableBytes: [Int: UInt64] {
-        let dropped = droppable
-        var bytes: [Int: UInt64] = [:]
-        for (hash, tombstone) in found where dropped[hash] != nil {
-            bytes[tombstone.segment, default: 0] += UInt64(tombstone.recordBytes)
+    var count: Int { tombstones.count }
+
+    /// The sequence number up to which deletes of a key may be dropped.
+    subscript(hash: KeyHash) -> UInt64? {
+        tombstones.position(of: hash, from: windowStart).map { tombstones[$0].sequence }
+    }
+
+    /// By the segment in which they were seen.
+    var bytes: [Int: UInt64] {
+        tombstones.reduce(into: [:]) { $0[Int($1.segment), default: 0] += UInt64($1.recordBytes) }
+    }
+
+    /// Nothing may be dropped any more. - Returns: the memory.
+    mutating func takeMemory() -> [TombstoneSurvey.Tombstone] {
+        defer { tombstones = [] }
+        return tombstones
+    }
+}
+
+extension KeyHash {
+    fileprivate func precedes(_ other: KeyHash, from start: UInt64) -> Bool {
+        (high &- start, low) < (other.high &- start, other.low)
+    }
+}
+
+extension [TombstoneSurvey.Tombstone] {
+    /// By binary search.
+    fileprivate func position(of hash: KeyHash, from start: UInt64) -> Int? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].hash.precedes(hash, from: start) { low = middle + 1 } else { high = middle }
         }
-        return bytes
+        return low < count && self[low].hash == hash ? low : nil
     }
 }
