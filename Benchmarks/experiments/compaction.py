@@ -138,6 +138,7 @@ def compaction_disk(settings):
                 writing.announce(number, ", ".join(
                     f"{name} {runs[-1]['requestsPerSecond']:,.0f}/s, worst second {worst(runs[-1]):.2f}, "
                     f"read p99.9 {read_latency(runs[-1]):,.0f} us" for name, runs in samples.items()))
+    disk_plot(samples, settings)
     return disk_figures(samples), samples
 
 
@@ -160,6 +161,23 @@ def worst(result):
     rates = [second["writes"]["requestsPerSecond"] for second in result["seconds"][:-1] if second.get("writes")]
     # A run of a moment has none.
     return min(rates) / statistics.mean(rates) if rates else 1
+
+
+def disk_plot(samples, settings):
+    """Writes per second of all runs, one after another as if each pair had run side by side."""
+    def rates(runs):
+        return [second["writes"]["requestsPerSecond"] / 1000 for run in runs for second in run["seconds"][:-1]
+                if second.get("writes")]
+
+    points = [(second, *pair) for second, pair in enumerate(zip(rates(samples["with"]), rates(samples["without"])))]
+    if not points:
+        return
+    plot.draw("compaction-disk.svg", points, f"""
+set xlabel "seconds of all runs" textcolor rgb grey
+set ylabel "thousand writes/s" textcolor rgb grey
+set yrange [0:*]
+plot {plot.curve(2, "with compaction", plot.BLUE)}, {plot.curve(3, "without", plot.GREEN)}
+""", settings)
 
 
 def read_latency(result):
