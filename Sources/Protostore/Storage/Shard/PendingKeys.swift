@@ -31,7 +31,10 @@ struct PendingKeys: ~Copyable {
         var isResolving = false
         /// The index has a reservation for it.
         var hasReservation = false
-        var isHeld = false
+        /// A group has it.
+        fileprivate(set) var isHeld = false
+        /// While it is held: what the group writes has a higher sequence number.
+        fileprivate var holdSequence: UInt64 = 0
         /// It stands in the queue of keys that wait for room.
         var isStalled = false
         /// What waits is being carried out.
@@ -88,6 +91,7 @@ struct PendingKeys: ~Copyable {
     private var firstFreeKey = none
     private var firstFreeWaiter = none
     private(set) var count = 0
+    private var heldCount = 0
 
     /// - Parameter capacity: of keys and of waiting operations, each; every key has at
     ///   least one operation that has no reply yet, or is the base of a reply.
@@ -236,13 +240,33 @@ struct PendingKeys: ~Copyable {
         return isFound
     }
 
-    /// Whether a write of such a key may have a place in a log, and not yet its slot.
+    /// Whether a write of such a key may have a place in a log, and not yet its slot. A group's
+    /// may as well: see ``firstHoldSequence``.
     func hasUnapplied(hash: UInt64) -> Bool {
         var isFound = false
         forEachKey(hash: hash) { key in
-            if key.pointee.isResolving || key.pointee.isHeld || key.pointee.lastRecord != (-1, -1) { isFound = true }
+            if key.pointee.isResolving || key.pointee.lastRecord != (-1, -1) { isFound = true }
         }
         return isFound
+    }
+
+    /// What the groups write that have keys now has higher sequence numbers; nil where none has.
+    var firstHoldSequence: UInt64? {
+        guard heldCount > 0 else { return nil }
+        var first = UInt64.max
+        for place in 0..<unused where keys[place].isHeld { first = min(first, keys[place].holdSequence) }
+        return first
+    }
+
+    mutating func hold(_ number: UInt32, sequence: UInt64) {
+        keys[Int(number)].isHeld = true
+        keys[Int(number)].holdSequence = sequence
+        heldCount += 1
+    }
+
+    mutating func endHold(_ number: UInt32) {
+        keys[Int(number)].isHeld = false
+        heldCount -= 1
     }
 
     /// The record that is a key's base has moved.

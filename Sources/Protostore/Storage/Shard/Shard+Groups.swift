@@ -27,7 +27,7 @@ extension Shard where Memory: ~Copyable {
             if let buffer = reply.buffer { release(buffer) }
             return refuse(request, .indexFull)
         }
-        pending[number].isHeld = true
+        pending.hold(number, sequence: log.sequence)
         dropValue(of: number)
         request.write?.pointee.group?.raise(toSequence: log.sequence)
         replies.append(reply)
@@ -122,7 +122,7 @@ extension Shard where Memory: ~Copyable {
             pending[number].sequence = member.sequence
             log.sequence = max(log.sequence, member.sequence)
         }
-        pending[number].isHeld = false
+        pending.endHold(number)
         replies.append(ShardReply(.done, to: request))
         run(number)
     }

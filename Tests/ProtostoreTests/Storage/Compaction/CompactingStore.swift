@@ -33,6 +33,7 @@ final class CompactingStore {
     private var nextTicket: UInt32 = 0
     private var memory: [UnsafeMutableRawBufferPointer] = []
     private var details: [UnsafeMutablePointer<WriteDetails>] = []
+    private var requests: [UInt32: ShardRequest] = [:]
     private var replies: [UInt32: Reply] = [:]
     /// What befalls the planner's steps only.
     var plannerFaults = SimulatedMedia.Faults()
@@ -151,7 +152,7 @@ final class CompactingStore {
     @discardableResult
     func send(
         _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
-        _ change: (inout WriteDetails) -> Void = { _ in }
+        shard: Int? = nil, _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> UInt32 {
         nextTicket += 1
         let bytes = keep(key)
@@ -165,16 +166,23 @@ final class CompactingStore {
             details.append(write)
             request.write = write
         }
-        lanes[IndexLayout.partition(of: hash, count: lanes.count)].shard.receive(request)
+        requests[nextTicket] = request
+        lanes[shard ?? IndexLayout.partition(of: hash, count: lanes.count)].shard.receive(request)
         return nextTicket
     }
+
+    /// A request as it was sent: a member of a group is the one that holds its key.
+    func request(_ ticket: UInt32) -> ShardRequest? { requests[ticket] }
+
+    /// The reply, once it has come.
+    func takeReply(_ ticket: UInt32) -> Reply? { replies.removeValue(forKey: ticket) }
 
     /// Hands an operation over and waits for its reply, for a while.
     func ask(
         _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
         _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> Reply? {
-        let ticket = send(operation, key, value, change)
+        let ticket = send(operation, key, value, shard: nil, change)
         for _ in 0..<5000 where replies[ticket] == nil { step() }
         return replies.removeValue(forKey: ticket)
     }
@@ -196,6 +204,7 @@ final class CompactingStore {
 
 extension CompactingStore.Reply {
     static let done = CompactingStore.Reply(status: .done)
+    static func done(existed: Bool) -> CompactingStore.Reply { CompactingStore.Reply(status: .done, existed: existed) }
     static let missing = CompactingStore.Reply(status: .missing)
     static func found(_ value: [UInt8]) -> CompactingStore.Reply { CompactingStore.Reply(status: .found, value: value) }
 }

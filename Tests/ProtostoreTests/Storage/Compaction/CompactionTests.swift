@@ -49,6 +49,30 @@ import Testing
         for number in stored.prefix(stored.count / 2) { #expect(store.get(key(number)) == .missing) }
     }
 
+    /// Keys of a group are held while it waits, and would keep every segment if they were not copied.
+    @Test func whatIsHeldDoesNotKeepSpaceFromWrites() throws {
+        let store = try CompactingStore(segmentCount: 16)
+        for number in 0..<240 { #expect(store.put(key(number), value(number, 0)) == .done) }
+        let held = stride(from: 0, to: 240, by: 10).map { $0 }
+        let group = CommitGroup()
+        let holds = held.map { number in store.send(.hold, key(number), value(number, 1)) { $0.group = group } }
+        store.run(50)
+        for ticket in holds { #expect(store.takeReply(ticket) == .done(existed: true)) }
+        let others = (0..<240).filter { $0 % 10 != 0 }
+        for version in 1..<5 {
+            for number in others { #expect(store.put(key(number), value(number, version)) == .done) }
+        }
+        for ticket in holds { group.add(CommitGroup.Member(try #require(store.request(ticket)), isDelete: false)) }
+        #expect(store.ask(.commit, key(0)) { $0.group = group } == .done)
+        for number in held { #expect(store.ask(.release, key(number)) { $0.group = group } == .done) }
+        #expect(store.ask(.settle, key(0)) { $0.group = group } == .done)
+        for number in others { #expect(store.get(key(number)) == .found(value(number, 4))) }
+        for number in held { #expect(store.get(key(number)) == .found(value(number, 1))) }
+        try store.reopen()
+        for number in held { #expect(store.get(key(number)) == .found(value(number, 1))) }
+        #expect(store.keyCount == 240)
+    }
+
     /// Also where the step has more to do, which then fails for the same reason.
     @Test(arguments: [[], [0]]) func theFirstFailureIsReportedOnceWithItsError(targetsWanted: [Int]) throws {
         let store = try CompactingStore(segmentCount: 16)
