@@ -49,8 +49,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case renumberCopies
     /// A record is copied although a write of its key came while it was read.
     case copyUnapplied
-    /// Copies of keys that a group holds do not keep its deletes.
-    case copyHeldUnseen
     /// A segment is freed while a read in it is under way.
     case freeWhileRead
     /// A delete is dropped while an older record of its key is there.

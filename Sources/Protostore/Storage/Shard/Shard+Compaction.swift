@@ -48,8 +48,7 @@ extension Shard where Memory: ~Copyable {
         compactor.hasAskedForTarget = false
         // Before the first copy: see `ShardDesk.copiesFloor`. Keys that groups hold are copied as
         // they are, and may have been deleted in another shard's log, behind the holds.
-        let held = PlantedBug.isPlanted(.copyHeldUnseen) ? nil : pending.firstHoldSequence
-        compactor.desk.copiesFloor = min(log.sequence, held ?? .max) + 1
+        compactor.desk.copiesFloor = min(log.sequence, pending.firstHoldSequence ?? .max) + 1
         store.segments[target.segment] = target.use
         compactor.copies.begin(
             target, storeID: options.storeID, openedMilliseconds: time.wallMilliseconds)

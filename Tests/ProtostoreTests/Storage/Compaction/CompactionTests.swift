@@ -59,9 +59,15 @@ import Testing
         store.run(50)
         for ticket in holds { #expect(store.takeReply(ticket) == .done(existed: true)) }
         let others = (0..<240).filter { $0 % 10 != 0 }
+        var copiesFloors: Set<UInt64> = []
         for version in 1..<5 {
-            for number in others { #expect(store.put(key(number), value(number, version)) == .done) }
+            for number in others {
+                #expect(store.put(key(number), value(number, version)) == .done)
+                copiesFloors.insert(store.opening.parts.compaction.desks[0].copiesFloor)
+            }
         }
+        // No delete is dropped that the group may write, in whichever log, as long as copies are open.
+        #expect(copiesFloors == [241, .max])
         for ticket in holds { group.add(CommitGroup.Member(try #require(store.request(ticket)), isDelete: false)) }
         #expect(store.ask(.commit, key(0)) { $0.group = group } == .done)
         for number in held { #expect(store.ask(.release, key(number)) { $0.group = group } == .done) }
