@@ -17,7 +17,7 @@ CHURN_DIRECTORY ?= /var/tmp/protostore-churn
 SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
 # Swift 6.3 checks the code it makes for the thread sanitizer before that is complete, and ends
 # with "Invalid bitcast".
-THREAD_SANITIZER = --sanitize=thread -Xswiftc -Xfrontend -Xswiftc -disable-llvm-verify
+THREAD_SANITIZER = --sanitize=thread -Xswiftc -DTHREAD_SANITIZER -Xswiftc -Xfrontend -Xswiftc -disable-llvm-verify
 # Crash points of `make powercut` with --sync always.
 POWERCUT_POINTS ?= 220
 # How often `make fulldisk` fills the disk, and the memory of the index.

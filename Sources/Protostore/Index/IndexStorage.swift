@@ -1,5 +1,3 @@
-import Synchronization
-
 /// An index's memory and what all its partitions share: the header and the
 /// directory. The partitions (``HashIndex``) do the work.
 ///
@@ -33,7 +31,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     private var levelCount = 0
     /// Whether another process may have left slots to be put right.
     private var needsScrubbing = false
-    private let partitions: Mutex<[Partition]>
+    private let partitions: Locked<[Partition]>
 
     /// What becomes of a partition between two owners.
     private enum Partition {
@@ -57,7 +55,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         self.memory = memory
         self.partitionCount = partitionCount
         self.regionPagesMax = regionPagesMax
-        partitions = Mutex(Array(repeating: .untouched, count: partitionCount))
+        partitions = Locked(Array(repeating: .untouched, count: partitionCount))
         windowsInUse = WindowSet(windowCount: windowCount)
         header[0] = Self.magic
         header[1] = Self.formatVersion
@@ -87,7 +85,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
         self.memory = memory
         self.partitionCount = partitionCount
         self.regionPagesMax = regionPagesMax
-        partitions = Mutex(Array(repeating: .untouched, count: partitionCount))
+        partitions = Locked(Array(repeating: .untouched, count: partitionCount))
         windowsInUse = WindowSet(windowCount: windowCount)
         needsScrubbing = true
         guard header[0] == Self.magic, header[1] == Self.formatVersion, header[2] == UInt64(windowCount) else {

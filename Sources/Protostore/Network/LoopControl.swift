@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What the main thread asks of a loop: rare, so a lock and an array do.
 enum LoopCommand: Sendable {
     /// Take over this open descriptor.
@@ -15,7 +13,7 @@ enum LoopCommand: Sendable {
 
 /// Commands on their way to a loop.
 final class CommandInbox: Sendable {
-    private let commands = Mutex<[LoopCommand]>([])
+    private let commands = Locked<[LoopCommand]>([])
     private let wakeDescriptor: WakeDescriptor
 
     init() throws(SystemError) {
@@ -40,7 +38,7 @@ final class CommandInbox: Sendable {
 
 /// Where loops put their reports and the main thread waits for them.
 package final class ReportCollection: Sendable {
-    private let reports: Mutex<[LoopReport]> = Mutex([])
+    private let reports: Locked<[LoopReport]> = Locked([])
     private let wakeDescriptor: CInt
 
     /// - Parameter wakeDescriptor: an eventfd of the main thread, raised at each report.
@@ -66,7 +64,7 @@ package final class ReportCollection: Sendable {
 
 /// Where a loop that cannot go on says why, and the main thread looks.
 package final class LoopFailure: Sendable {
-    private let first = Mutex<(loop: String, error: SystemError)?>(nil)
+    private let first = Locked<(loop: String, error: SystemError)?>(nil)
     private let wakeDescriptor: CInt
 
     /// - Parameter wakeDescriptor: an eventfd of the main thread, raised at each report.

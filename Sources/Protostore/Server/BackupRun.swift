@@ -6,8 +6,8 @@ final class BackupRun: Sendable {
     private let path: String
     private let bytesPerSecondMax: Int?
     private let wakeDescriptor: CInt
-    private let cancellation = Mutex<BackupError?>(nil)
-    private let outcome = Mutex<Result<StoreBackup.Report, any Error>?>(nil)
+    private let cancellation = Locked<BackupError?>(nil)
+    private let outcome = Locked<Result<StoreBackup.Report, any Error>?>(nil)
     /// Relaxed: numbers to look at.
     private let doneBytes = Atomic<Int>(0)
     private let allBytes = Atomic<Int>(0)

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Runs histories on several threads, seed after seed, until one fails or time is up.
 ///
 /// The seeds are dealt out one by one, so that the first failing one that is reported
@@ -24,7 +22,7 @@ package final class SimulationFleet: Sendable {
     private let seeds: Range<UInt64>
     private let deadlineNanoseconds: UInt64
     private let lane: Simulation.Lane
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// - Parameters:
     ///   - seconds: no history begins later.
@@ -33,7 +31,7 @@ package final class SimulationFleet: Sendable {
         self.lane = lane
         let limit = seconds * 1e9
         deadlineNanoseconds = limit < 1e18 ? Clock.monotonicNanoseconds() + UInt64(limit) : .max
-        state = Mutex(State(nextSeed: seeds.lowerBound))
+        state = Locked(State(nextSeed: seeds.lowerBound))
     }
 
     package func blockingRun(threadCount: Int) throws -> Result {

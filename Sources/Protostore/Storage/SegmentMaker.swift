@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Keeps segments ready for the logs, ahead of need, so that the write path never waits
 /// for one; and takes back those that hold nothing any more. A block device has its length:
 /// there are as many segments as it has room for.
@@ -61,7 +59,7 @@ package final class SegmentMaker: Sendable {
     let map: SegmentMapWriter
     let parts: StoreParts
     private let options: Options
-    let lists: Mutex<Lists>
+    let lists: Locked<Lists>
 
     /// Left to others on the same file system, such as the saved index.
     package static let spareBytes = 16 << 20
@@ -72,7 +70,7 @@ package final class SegmentMaker: Sendable {
         map = store.map
         parts = store.parts
         self.options = options
-        lists = Mutex(Lists(free: store.freeSegments.sorted(), retired: store.retiredSegments))
+        lists = Locked(Lists(free: store.freeSegments.sorted(), retired: store.retiredSegments))
     }
 
     /// How many ready segments there should be.

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The segment map of an open store, and the one place that writes it.
 ///
 /// Its users take turns: opening, segment maker, closing. A block's copies are written
@@ -14,11 +12,11 @@ package final class SegmentMapWriter: Sendable {
     }
 
     package let storeID: StoreID
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     package init(_ map: SegmentMap) {
         storeID = map.storeID
-        state = Mutex(State(blocks: map.blocks))
+        state = Locked(State(blocks: map.blocks))
     }
 
     /// As last written; blank where the map does not say it.

@@ -18,7 +18,7 @@ package final class SegmentPool: Sendable {
     package let reserveCount: Int
     /// How many of them deletes leave for compaction.
     private let copiesReserveCount: Int
-    private let free: Mutex<[Int]>
+    private let free: Locked<[Int]>
     /// Of whoever makes new ones; -1 = nobody. Relaxed: the number is all that matters.
     private let makerDescriptor = Atomic<CInt>(-1)
     /// Relaxed: who reads it late asks again.
@@ -27,7 +27,7 @@ package final class SegmentPool: Sendable {
     package init(free: [Int] = [], reserveCount: Int = 0, copiesReserveCount: Int = 0) {
         self.reserveCount = max(reserveCount, copiesReserveCount)
         self.copiesReserveCount = copiesReserveCount
-        self.free = Mutex(free)
+        self.free = Locked(free)
     }
 
     /// Whether puts may take one.

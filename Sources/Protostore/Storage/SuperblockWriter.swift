@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The superblock of an open store, and the one place that writes it.
 ///
 /// Its users take turns: opening, segment maker, closing. The copies are written
@@ -13,10 +11,10 @@ package final class SuperblockWriter: Sendable {
         var failure: SystemError?
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     package init(_ copies: Superblock.Copies) {
-        state = Mutex(State(superblock: copies.superblock, spareCopy: copies.spare))
+        state = Locked(State(superblock: copies.superblock, spareCopy: copies.spare))
     }
 
     /// As last written.

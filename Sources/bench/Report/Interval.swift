@@ -1,6 +1,5 @@
 import Histogram
 import Protostore
-import Synchronization
 
 /// What one load thread measured between two boundaries of the timeline, and
 /// the way from the load thread to the reporting one.
@@ -109,7 +108,7 @@ final class IntervalMailbox: Sendable {
         var end: ClientLoop.End?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Leaves `interval` and takes an empty one in its place. Allocates only
     /// when the reporting thread is seconds behind.

@@ -1,5 +1,4 @@
 import Protostore
-import Synchronization
 
 /// Which versions of each key a read may return, by what this client sent and
 /// saw acknowledged.
@@ -81,7 +80,7 @@ final class VersionTable: @unchecked Sendable {
     }
 
     private final class Stripe: Sendable {
-        let candidates = Mutex<[Candidate]>([])
+        let candidates = Locked<[Candidate]>([])
     }
 
     static let entryBytes = 8

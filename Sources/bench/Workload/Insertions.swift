@@ -1,4 +1,4 @@
-import Synchronization
+import Protostore
 
 /// The order in which new records are inserted, shared by all load threads.
 ///
@@ -10,7 +10,7 @@ final class Insertions: Sendable {
         var readable: UInt32
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// No record from here on is inserted.
     let limit: UInt32
 
@@ -18,7 +18,7 @@ final class Insertions: Sendable {
     ///   - count: the records that are there.
     ///   - limit: how many there may be in the end.
     init(after count: UInt32, limit: UInt32) {
-        state = Mutex(State(next: count, readable: count))
+        state = Locked(State(next: count, readable: count))
         self.limit = limit
     }
 

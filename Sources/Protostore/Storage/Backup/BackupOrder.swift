@@ -16,7 +16,7 @@ package final class BackupOrder: Sendable {
 
     /// The copy is written to the file system that the store grows in.
     package let sharesSpace: Bool
-    private let state = Mutex(State.waiting)
+    private let state = Locked(State.waiting)
     private let isCut = Atomic<Bool>(false)
 
     package init(sharesSpace: Bool = false) {

@@ -15,7 +15,7 @@ import Synchronization
 package final class CompactionBoard: Sendable {
     /// By number of the shard.
     package let desks: [ShardDesk]
-    private let inbox = Mutex<[PlannerMessage]>([])
+    private let inbox = Locked<[PlannerMessage]>([])
     /// Of the planner's thread; -1 = nobody. Relaxed: the number is all that matters.
     private let plannerDescriptor = Atomic<CInt>(-1)
     /// How many bytes compaction may copy for each 1,024 bytes of fresh records. Relaxed:
@@ -71,7 +71,7 @@ package final class CompactionBoard: Sendable {
 /// A shard's place at the board.
 package final class ShardDesk: Sendable {
     package let number: Int
-    private let mail = Mutex<[CompactionMessage]>([])
+    private let mail = Locked<[CompactionMessage]>([])
     private let hasMessages = Atomic<Bool>(false)
     /// Bytes that may be copied although nothing fresh was written.
     private let granted = Atomic<Int>(0)

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Decides which segments are freed, and when: compaction, expiry, deletes that cover
 /// nothing any more. A thread of its own, beside the segment maker, which waits for disks
 /// so that no shard has to.
@@ -84,7 +82,7 @@ package final class SegmentPlanner: @unchecked Sendable {
     var statisticsDueNanoseconds: UInt64 = 0
     /// Gets a line for each thing that happens to a segment; nil where nobody wants to know.
     package var story: ((String) -> Void)?
-    let statistics = Mutex(CompactionStatistics())
+    let statistics = Locked(CompactionStatistics())
 
     package init(_ opening: StoreOpening, _ maker: SegmentMaker, _ options: Options) throws(SystemError) {
         parts = opening.parts

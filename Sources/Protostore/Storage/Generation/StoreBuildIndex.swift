@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The index of a store under construction: partitions with a lock each, which
 /// the workers visit in turns, each with all that it has for the partition.
 final class StoreBuildIndex: Sendable {
@@ -7,10 +5,10 @@ final class StoreBuildIndex: Sendable {
     static let partitionCount = 4
 
     private final class Partition: Sendable {
-        let index: Mutex<HashIndex<PrivateIndexMemory>>
+        let index: Locked<HashIndex<PrivateIndexMemory>>
 
         init(_ index: consuming sending HashIndex<PrivateIndexMemory>) {
-            self.index = Mutex(index)
+            self.index = Locked(index)
         }
     }
 

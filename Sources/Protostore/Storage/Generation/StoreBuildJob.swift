@@ -19,7 +19,7 @@ final class StoreBuildJob<Source: RecordSource>: Sendable {
     private let keysWritten = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
     private let workersRunning = Atomic<Int>(0)
-    private let firstError = Mutex<(any Error)?>(nil)
+    private let firstError = Locked<(any Error)?>(nil)
     private let workersEnded: WakeDescriptor
 
     /// Prepares the directory, which is marked: what was there is gone when this returns.
