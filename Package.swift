@@ -5,6 +5,7 @@ let package = Package(
     name: "protostore",
     products: [
         .library(name: "Protostore", targets: ["Protostore"]),
+        .library(name: "SharedTable", targets: ["SharedTable"]),
         .executable(name: "mk_data", targets: ["mk_data"]),
         .executable(name: "run", targets: ["run"]),
         .executable(name: "bench", targets: ["bench"]),
@@ -30,6 +31,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
+        // Sources/SharedTable/System is a link to Protostore's folder of that name: as a module of its own its
+        // functions would no longer be inlined into either.
+        .target(name: "SharedTable", dependencies: ["CLinux", "CXXHash"]),
         .executableTarget(
             name: "mk_data",
             dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -53,8 +57,9 @@ let package = Package(
             dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .executableTarget(
             name: "table",
-            dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: ["SharedTable", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
+        .testTarget(name: "SharedTableTests", dependencies: ["SharedTable", "table"]),
         .testTarget(
             name: "BenchTests",
             dependencies: [

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Protostore
+import SharedTable
 
 /// What a benchmark found, as text and as JSON.
 struct BenchReport: Encodable {

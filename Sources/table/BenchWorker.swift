@@ -1,5 +1,5 @@
 import ArgumentParser
-import Protostore
+import SharedTable
 
 /// What all processes of a benchmark agree on.
 struct BenchLoad: ParsableArguments {

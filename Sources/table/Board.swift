@@ -1,4 +1,4 @@
-import Protostore
+import SharedTable
 import Synchronization
 
 /// What a parent and its workers tell each other: words in a file that all of them map.

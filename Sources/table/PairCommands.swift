@@ -1,5 +1,5 @@
 import ArgumentParser
-import Protostore
+import SharedTable
 
 struct PutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Protostore
+import SharedTable
 
 /// `table`: shared tables from the command line, one subcommand each.
 @main

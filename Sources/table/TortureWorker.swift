@@ -1,5 +1,5 @@
 import ArgumentParser
-import Protostore
+import SharedTable
 
 /// What the processes of a torture agree on.
 struct TortureLoad: ParsableArguments {

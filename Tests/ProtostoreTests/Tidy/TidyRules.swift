@@ -11,7 +11,7 @@ enum TidyRules {
     /// The folders of `Sources/Protostore`, lowest first: each may name what those
     /// of an earlier entry declare, and what it declares itself.
     static let layers = [
-        ["System"], ["AIO", "Index", "Shared", "SharedTable", "Metrics"], ["Storage"], ["Commands"], ["Protocols"],
+        ["System"], ["AIO", "Index", "Shared", "Metrics"], ["Storage"], ["Commands"], ["Protocols"],
         ["Network"], ["Server", "Simulation"],
     ]
 
@@ -97,7 +97,7 @@ enum TidyRules {
 
     /// Foundation and Dispatch bring threads, locks and megabytes of their own.
     static func libraryImportsNoFoundation(_ files: [SourceText]) -> [String] {
-        files.filter { $0.path.hasPrefix("Sources/Protostore/") }.flatMap { file in
+        files.filter { $0.path.hasPrefix("Sources/Protostore/") || $0.path.hasPrefix("Sources/SharedTable/") }.flatMap { file in
             imports(file).filter { $0.module.hasPrefix("Foundation") || $0.module == "Dispatch" }
                 .map { "\(file.path):\($0.line): imports \($0.module)" }
         }

@@ -54,6 +54,7 @@ import Testing
 
     @Test func theLibraryMayNotImportFoundation() {
         #expect(breaches(TidyRules.libraryImportsNoFoundation, "import FoundationEssentials") == 1)
+        #expect(breaches(TidyRules.libraryImportsNoFoundation, ("Sources/SharedTable/File.swift", "import Dispatch")) == 1)
         #expect(breaches(TidyRules.libraryImportsNoFoundation, "import Logging") == 0)
     }
 

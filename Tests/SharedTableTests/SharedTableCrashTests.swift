@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     /// A kill between any two stores: the file as it is before each store is copied, attached as by the next process,

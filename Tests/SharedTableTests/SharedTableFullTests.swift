@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     /// No room: a clear error, and a table that goes on.

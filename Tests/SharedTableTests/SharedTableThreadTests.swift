@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     /// Threads and processes at the same time.

@@ -1,7 +1,27 @@
 import Foundation
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
+
+/// A directory of one test on a disk, removed with everything in it.
+final class ScratchDirectory {
+    let path = "/var/tmp/protostore-test-\(UUID().uuidString)"
+
+    init() throws { try Directory.create(path) }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// The names in the directory, sorted.
+    var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+
+    func write(_ bytes: [UInt8], to name: String) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+    }
+
+    func read(_ name: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fileURLWithPath: file(name)))) }
+}
 
 /// A table of one test, in shared memory, removed at the end.
 final class ScratchTable {
@@ -52,7 +72,7 @@ extension SharedTable {
 }
 
 /// A random value: mostly short, some in records, few large.
-func randomValue(_ random: inout SplitMix, largeMax: Int = 200_000) -> [UInt8] {
+func randomValue(_ random: inout SplitMix64, largeMax: Int = 200_000) -> [UInt8] {
     let byteCount =
         switch random.next() % 20 {
         case 0..<9: Int(random.next() % 12)

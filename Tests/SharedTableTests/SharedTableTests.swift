@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     @Suite struct SharedTableTests {
@@ -12,7 +12,7 @@ extension SharedTableSuites {
         @Test(arguments: seeds(4)) func isADictionary(seed: UInt64) throws {
             let scratch = ScratchTable()
             let table = try scratch.open()
-            var random = SplitMix(seed: seed)
+            var random = SplitMix64(seed: seed)
             var model: [[UInt8]: [UInt8]] = [:]
             let keyRange = [30, 300, 3000, 3000][Int(seed % 4)] as UInt64
             for step in 0..<4000 {

@@ -1,13 +1,13 @@
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     /// Snapshots: whole, or refused.
     @Suite struct SharedTableSnapshotTests {
         private func filled() throws -> (table: SharedTable, model: [[UInt8]: [UInt8]]) {
             let table = try ScratchTable().open()
-            var random = SplitMix(seed: 3)
+            var random = SplitMix64(seed: 3)
             var model: [[UInt8]: [UInt8]] = [:]
             for number in 0..<2000 as Range<UInt32> {
                 let key = withUnsafeBytes(of: number) { Array($0) }
@@ -39,7 +39,7 @@ extension SharedTableSuites {
             for number in 0..<50 as Range<UInt32> { try table.put(number, "value \(number)") }
             _ = try table.snapshot(to: directory.file("snapshot"))
             var bytes = try directory.read("snapshot")
-            var random = SplitMix(seed: seed)
+            var random = SplitMix64(seed: seed)
             let place = Int(random.next() % UInt64(bytes.count))
             switch seed % 3 {
             case 0: bytes[place] ^= 1 << UInt8(random.next() % 8)

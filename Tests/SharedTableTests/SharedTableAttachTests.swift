@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Protostore
+@testable import SharedTable
 
 extension SharedTableSuites {
     /// Attaching, and what is refused then.
@@ -96,7 +96,7 @@ extension SharedTableSuites {
                 for number in 0..<3000 as Range<UInt32> { try table.put(number, [UInt8](repeating: 1, count: Int(number % 60))) }
                 for key in table.keysOfOneStripe(700, from: 10_000) { try table.put(key, key) }
             }
-            var random = SplitMix(seed: seed)
+            var random = SplitMix64(seed: seed)
             var refused = 0
             for _ in 0..<120 {
                 let scratch = ScratchTable()
@@ -118,7 +118,7 @@ extension SharedTableSuites {
         }
 
         /// Flips a bit where the structure is: superblock, stripes, window states, or cells.
-        private func flip(_ random: inout SplitMix, of path: String) throws {
+        private func flip(_ random: inout SplitMix64, of path: String) throws {
             let file = try FileDescriptor.open(path, [.write])
             let windowCount = (256 << 20) >> SharedTableLayout.windowShift
             let states = SharedTableLayout.windowStatesOffset(windowCount: windowCount)

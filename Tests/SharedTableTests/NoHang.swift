@@ -1,0 +1,1 @@
+../ProtostoreTests/NoHang.swift

@@ -1,0 +1,1 @@
+../ProtostoreTests/Seeds.swift
