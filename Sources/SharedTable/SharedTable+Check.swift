@@ -140,7 +140,7 @@ struct TableStripeCheck {
 
     private mutating func checkRecord(_ cell: TableCell, _ hash: UInt64) {
         guard let record = TableRecord(at: cell.recordOffset, in: memory) else { return fault("a cell points nowhere") }
-        let full = XXH3.hash64(record.key(memory), seed: memory.hashSeed)
+        let full = TableHash.of(record.key(memory), seed: memory.hashSeed)
         if full & TableHash.withinStripeMask != hash || TableHash.stripe(full) != stripe.index {
             fault("a cell points to the record of another key")
         }

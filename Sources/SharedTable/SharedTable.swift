@@ -82,7 +82,7 @@ public final class SharedTable {
     }
 
     @inline(__always)
-    func hash(_ key: UnsafeRawBufferPointer) -> UInt64 { XXH3.hash64(key, seed: memory.hashSeed) }
+    func hash(_ key: UnsafeRawBufferPointer) -> UInt64 { TableHash.of(key, seed: memory.hashSeed) }
 
     // MARK: Writing
 

@@ -45,7 +45,7 @@
 /// exactly as long as it says.
 enum SharedTableLayout {
     static let magic: UInt64 = 0x3145_4C42_4154_5350  // "PSTABLE1"
-    static let formatVersion: UInt64 = 1
+    static let formatVersion: UInt64 = 2
 
     static let pageBytes = 4096
     static let lineBytes = 64

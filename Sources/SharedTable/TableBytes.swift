@@ -53,6 +53,13 @@ enum TableBytes {
         return (low >> bits | high << (64 - bits), high >> bits)
     }
 
+    /// Ones in the first 0...15 bytes.
+    @inline(__always)
+    static func mask(bytes: Int) -> (low: UInt64, high: UInt64) {
+        if bytes < 8 { return (~(.max &<< UInt64(8 &* bytes)), 0) }
+        return (.max, ~(.max &<< UInt64(8 &* (bytes &- 8))))
+    }
+
     /// Ones in the first 1...16 bytes.
     @inline(__always)
     static func lowMask(bytes: Int) -> (low: UInt64, high: UInt64) {
@@ -62,6 +69,9 @@ enum TableBytes {
 }
 
 /// How a hash of 64 bits says where a key is.
+///
+/// Keys of up to 15 bytes are hashed as the two words that their cell holds, by two folded multiplications
+/// as in wyhash (Wang Yi 2019), so that a cell can be hashed where it is; longer ones by XXH3.
 ///
 /// ```
 /// 63..54  stripe
@@ -80,6 +90,26 @@ enum TableHash {
 
     @inline(__always)
     static func stripe(_ hash: UInt64) -> Int { Int(hash >> UInt64(withinStripeBits)) }
+
+    @inline(__always)
+    static func of(_ key: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
+        guard key.count <= TableCell.payloadMax else { return XXH3.hash64(key, seed: seed) }
+        let (low, high) = TableBytes.load15(key)
+        return of(low, high, byteCount: key.count, seed: seed)
+    }
+
+    /// The hash of a key of up to 15 bytes, as words with zeros behind it.
+    @inline(__always)
+    static func of(_ low: UInt64, _ high: UInt64, byteCount: Int, seed: UInt64) -> UInt64 {
+        let first = folded(low ^ seed, high ^ seed &* 0x9FB2_1C65_1E98_DF25 ^ 0xA076_1D64_78BD_642F)
+        return folded(first ^ UInt64(byteCount) ^ 0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3)
+    }
+
+    @inline(__always)
+    private static func folded(_ one: UInt64, _ other: UInt64) -> UInt64 {
+        let product = one.multipliedFullWidth(by: other)
+        return product.high ^ product.low
+    }
 
     /// The entry of a directory of 2^depth entries.
     @inline(__always)

@@ -105,12 +105,11 @@ struct TableCell: Equatable {
     @inline(__always)
     func hash(seed: UInt64) -> UInt64 {
         if isRecord { return recordHash }
-        let keyCount = keyCount
-        var words = (low, high)
-        return withUnsafeBytes(of: &words) { bytes in
-            XXH3.hash64(UnsafeRawBufferPointer(rebasing: bytes[1..<1 + keyCount]), seed: seed)
-                & TableHash.withinStripeMask
-        }
+        let count = keyCount
+        let (maskLow, maskHigh) = TableBytes.mask(bytes: count)
+        let hash = TableHash.of(
+            (low &>> 8 | high &<< 56) & maskLow, high &>> 8 & maskHigh, byteCount: count, seed: seed)
+        return hash & TableHash.withinStripeMask
     }
 }
 

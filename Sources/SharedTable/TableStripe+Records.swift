@@ -189,7 +189,7 @@ extension TableStripe {
     /// - Returns: whether it was.
     private func move(_ record: TableRecord, _ file: SharedTableFile) throws(SharedTableError) -> Bool {
         let key = record.key(memory)
-        let hash = XXH3.hash64(key, seed: memory.hashSeed)
+        let hash = TableHash.of(key, seed: memory.hashSeed)
         guard TableHash.stripe(hash) == index, let place = place(of: record, hash) else { return false }
         let copy = try write(key: key, value: record.value(memory), file)
         begin()
