@@ -24,6 +24,8 @@ let package = Package(
         .target(name: "CLinux"),
         // libxxhash's header-only XXH3, under names that Swift can import.
         .target(name: "CXXHash"),
+        // Cells of a shared table, eight at a time.
+        .target(name: "CCells"),
         .target(
             name: "Protostore",
             dependencies: [
@@ -33,7 +35,7 @@ let package = Package(
             ]),
         // Sources/SharedTable/System is a link to Protostore's folder of that name: as a module of its own its
         // functions would no longer be inlined into either.
-        .target(name: "SharedTable", dependencies: ["CLinux", "CXXHash"]),
+        .target(name: "SharedTable", dependencies: ["CLinux", "CXXHash", "CCells"]),
         .executableTarget(
             name: "mk_data",
             dependencies: ["Protostore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -5,7 +5,6 @@ extension SharedTable {
     /// - Returns: how many bytes the value has, or nil if the key is not there.
     /// - Throws: `.damaged`.
     /// - Complexity: O(bytes); no allocation, no lock but under a storm of writes to the stripe.
-    @inline(__always)
     public func get(
         key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) throws(SharedTableError) -> Int? {
@@ -15,8 +14,7 @@ extension SharedTable {
 
     /// Asks the processor to fetch the memory that a later call with this key will look at first.
     ///
-    /// Worth it for who knows several keys ahead: the waits for memory overlap. Changes nothing, and
-    /// has no effect in tables of more than some 7 million pairs, where a directory has to be read first.
+    /// Worth it for who knows several keys ahead: the waits for memory overlap. Changes nothing.
     @inline(__always)
     public func prefetch(key: UnsafeRawBufferPointer) {
         let hash = hash(key)
@@ -59,7 +57,7 @@ extension SharedTable {
     /// Longer values are copied under the lock: their copy would hardly ever see no change.
     private static var unlockedBytesMax: Int { 64 << 10 }
 
-    private enum Attempt {
+    enum Attempt {
         /// Bytes of the value, or -1 where the key is not there.
         static let missing = -1
         /// The stripe changed meanwhile.
@@ -71,6 +69,28 @@ extension SharedTable {
     /// - Returns: bytes of the value, or -1.
     @inline(__always)
     private func read(
+        key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int {
+        let short = readShort(key, into: target)
+        return short != Attempt.undecided ? short : try readAny(key: key, into: target)
+    }
+
+    /// A key of 1 to 7 bytes with a value in its cell; anything else is undecided.
+    @inline(__always)
+    private func readShort(_ key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Int {
+        guard Self.isShort(key), let base = key.baseAddress, let readerSlot, !isAfterFork else {
+            return Attempt.undecided
+        }
+        let short = TableShortKey(base, key.count)
+        let hash = short.hash(seed: memory.hashSeed)
+        let sequence = readerSlot.enter()
+        let count = TableStripe(memory, index: TableHash.stripe(hash)).attempt(short, hash, into: target)
+        readerSlot.leave(sequence)
+        return count
+    }
+
+    @inline(never)
+    private func readAny(
         key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) throws(SharedTableError) -> Int {
         try noticeFork()

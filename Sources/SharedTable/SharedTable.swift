@@ -41,7 +41,7 @@ public final class SharedTable {
 
     let memory: TableMemory
     private var forkCount: UInt64
-    private var readerSlot: TableReaderSlot?
+    private(set) var readerSlot: TableReaderSlot?
 
     /// A handle of an attachment, for the thread that will use it.
     public init(_ file: SharedTableFile) {
@@ -71,8 +71,11 @@ public final class SharedTable {
     /// The process that uses a handle after a fork is another one: it needs a slot of its own.
     @inline(__always)
     func noticeFork() throws(SharedTableError) {
-        if forkCount != ProcessIdentity.forkCount { try startAfterFork() }
+        if isAfterFork { try startAfterFork() }
     }
+
+    @inline(__always)
+    var isAfterFork: Bool { forkCount != ProcessIdentity.forkCount }
 
     @inline(never)
     private func startAfterFork() throws(SharedTableError) {
@@ -95,7 +98,20 @@ public final class SharedTable {
     public func put(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) throws(SharedTableError) -> Bool {
-        try write(.put, key: key, value: value) == .added
+        guard Self.isShort(key), let base = key.baseAddress, value.count <= 8,
+            key.count &+ value.count <= TableCell.payloadMax
+        else { return try write(.put, key: key, value: value) == .added }
+        try noticeFork()
+        let short = TableShortKey(base, key.count)
+        let hash = short.hash(seed: memory.hashSeed)
+        let stripe = TableStripe(memory, index: TableHash.stripe(hash))
+        stripe.prefetchCells(of: hash)
+        try stripe.lock(file)
+        guard let isNew = stripe.put(short, value, hash) else {
+            return try writeLocked(.put, stripe, key: key, value: value, hash: hash) == .added
+        }
+        stripe.unlock()
+        return isNew
     }
 
     /// Stores a pair unless the key is there.
@@ -143,6 +159,15 @@ public final class SharedTable {
         let stripe = TableStripe(memory, index: TableHash.stripe(hash))
         stripe.prefetchCells(of: hash)
         try stripe.lock(file)
+        return try writeLocked(write, stripe, key: key, value: value, hash: hash)
+    }
+
+    /// Carries a write out and gives the lock back.
+    @inline(never)
+    private func writeLocked(
+        _ write: TableWrite, _ stripe: TableStripe, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
+        hash: UInt64
+    ) throws(SharedTableError) -> TableWriteOutcome {
         let outcome: TableWriteOutcome
         do throws(SharedTableError) {
             outcome = try stripe.write(write, key: key, value: value, hash: hash, file)
@@ -164,8 +189,8 @@ public final class SharedTable {
     @inline(__always)
     func reading<Result>(_ body: () throws(SharedTableError) -> Result?) throws(SharedTableError) -> Result? {
         guard let readerSlot else { return nil }
-        readerSlot.enter()
-        defer { readerSlot.leave() }
+        let sequence = readerSlot.enter()
+        defer { readerSlot.leave(sequence) }
         return try body()
     }
 

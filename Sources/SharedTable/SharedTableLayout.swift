@@ -3,7 +3,8 @@
 /// ```
 /// superblock        4,096 bytes     what the table is; its few shared words
 /// reader slots      1,024 x 64      who reads at the moment (TableReaders)
-/// stripes           1,024 x 1,024   a lock, and what it protects (TableStripe)
+/// stripes, hot      1,024 x 128     a lock, and what every operation touches (TableStripe)
+/// stripes, cold     1,024 x 1,024   the rest of what it protects
 /// free bits         1 bit each      windows that nobody has
 /// window states     32 bytes each   whose a window is, how much of it is allocated (TableWindows)
 /// windows           131,072 each    pages of cells, directories, records
@@ -54,9 +55,11 @@ enum SharedTableLayout {
     static let readerSlotsOffset = pageBytes
     static let stripeBits = 10
     static let stripeCount = 1 << stripeBits
-    static let stripeBytes = 1024
+    static let stripeHotBytes = 128
+    static let stripeColdBytes = 1024
     static let stripesOffset = readerSlotsOffset + readerSlotCount * lineBytes
-    static let freeBitsOffset = stripesOffset + stripeCount * stripeBytes
+    static let coldStripesOffset = stripesOffset + stripeCount * stripeHotBytes
+    static let freeBitsOffset = coldStripesOffset + stripeCount * stripeColdBytes
 
     static let windowShift = 17
     static let windowBytes = 1 << windowShift
@@ -91,29 +94,33 @@ enum SharedTableLayout {
         static let trimMutex = 256, pagesGivenBack = 320
     }
 
-    /// Offsets of words in a stripe. The first line is the lock's, the second one is
-    /// all that a reader touches.
+    /// Offsets of words in a stripe. The first line is the writer's, the second one is all that a reader
+    /// touches; the lines of all stripes lie side by side, in 32 pages. From 128 on it is the cold part.
     ///
     /// ```
-    ///   0  mutex                   40  journal: entries << 8 | phase
-///  48  times it was waited for 56  where to collect next, window + 1
+    ///   0  mutex                   40  journal: entries << 8 | phase, or place of a cell << 8 | phase
+    ///  48  pairs and 56, 112 the words of that cell before its change
     ///  64  version, odd in a change                72  root: region or directory
     ///  80  pairs                   88  pages of cells
-    ///  96  open window + 1        104  first window of records + 1
-    /// 112  bytes of live records  120  bytes of records in windows, dead ones included
-    /// 128  puts   136  removals   144  growth steps   152  shrink steps   160  collections
-    /// 168  pairs that these moved   176  recoveries   184  large records
-    /// 192  four claims: windows taken by the change   224  four releases: windows it gives up
-    /// 256  journal: 48 entries of offset and old word
+    ///  96  puts                   104  removals
+    /// 128  times the lock was waited for          136  where to collect next, window + 1
+    /// 144  open window + 1        152  first window of records + 1
+    /// 160  bytes of live records  168  bytes of records in windows, dead ones included
+    /// 176  growth steps   184  shrink steps   192  collections   200  pairs that these moved
+    /// 208  recoveries     216  large records
+    /// 224  four claims: windows taken by the change   256  four releases: windows it gives up
+    /// 288  journal: 48 entries of offset and old word
     /// ```
     enum Stripe {
-        static let mutex = 0, journal = 40, contention = 48, collectNext = 56
-        static let version = 64, root = 72, pairs = 80, pages = 88
-        static let openWindow = 96, recordWindows = 104, liveBytes = 112, usedBytes = 120
-        static let puts = 128, removals = 136, growths = 144, shrinks = 152, collections = 160
-        static let collectedPairs = 168, recoveries = 176, largeRecords = 184
-        static let claims = 192, releases = 224, listLength = 4
-        static let entries = 256, entriesMax = 48
+        static let mutex = 0, journal = 40, oldPairs = 48, oldLow = 56
+        static let version = 64, root = 72, pairs = 80, pages = 88, puts = 96, removals = 104, oldHigh = 112
+        static let coldStart = 128
+        static let contention = 128, collectNext = 136
+        static let openWindow = 144, recordWindows = 152, liveBytes = 160, usedBytes = 168
+        static let growths = 176, shrinks = 184, collections = 192
+        static let collectedPairs = 200, recoveries = 208, largeRecords = 216
+        static let claims = 224, releases = 256, listLength = 4
+        static let entries = 288, entriesMax = 48
     }
 }
 
@@ -121,11 +128,11 @@ enum SharedTableLayout {
 extension SharedTableLayout {
     /// Whether sizes and offsets fit each other; a test asserts it.
     static var isConsistent: Bool {
-        Stripe.entries + Stripe.entriesMax * 16 == stripeBytes
-            && RobustMutex.byteCount <= Stripe.journal
+        Stripe.entries + Stripe.entriesMax * 16 <= Stripe.coldStart + stripeColdBytes
+            && Stripe.coldStart == stripeHotBytes && RobustMutex.byteCount <= Stripe.journal
             && Stripe.claims + 8 * Stripe.listLength == Stripe.releases
             && Stripe.releases + 8 * Stripe.listLength == Stripe.entries
-            && stripesOffset % pageBytes == 0 && freeBitsOffset % pageBytes == 0
+            && stripesOffset % pageBytes == 0 && coldStripesOffset % pageBytes == 0 && freeBitsOffset % pageBytes == 0
             && windowBytes % pageBytes == 0
     }
 }

@@ -1,3 +1,5 @@
+import CCells
+
 /// A page of cells: 64 lines of 4. Each key has two lines in its page and is in one of
 /// them (bucketized cuckoo hashing: Pagh and Rodler 2001, Dietzfelbinger and Weidling
 /// 2005), so a lookup touches one or two cache lines of one page. A page fills to 90 %
@@ -58,22 +60,17 @@ struct TablePage {
         return (place(line: first), place(line: second))
     }
 
-    /// One bit for each cell of two lines whose first word is `word` under the mask.
+    /// Bit 2 i for cell i of two lines if its first word is `word` under the mask.
     @inline(__always)
-    private func cells(_ first: Int, _ second: Int, _ word: UInt64, _ mask: UInt64) -> UInt32 {
-        @inline(__always)
-        func bit(_ place: Int, _ index: UInt32) -> UInt32 {
-            ((memory.load(place) ^ word) & mask == 0 ? 1 : 0) &<< index
-        }
-        let low = bit(first, 0) | bit(first &+ 16, 1) | bit(first &+ 32, 2) | bit(first &+ 48, 3)
-        let high = bit(second, 4) | bit(second &+ 16, 5) | bit(second &+ 32, 6) | bit(second &+ 48, 7)
-        return low | high
+    func cells(_ first: Int, _ second: Int, _ word: UInt64, _ mask: UInt64) -> UInt32 {
+        cells_matching(memory.base + first, memory.base + second, word, mask)
     }
 
+    /// The place of the first of these cells.
     @inline(__always)
-    private func place(of cells: UInt32, _ first: Int, _ second: Int) -> Int {
-        let index = cells.trailingZeroBitCount
-        return (index < 4 ? first : second) &+ (index & 3) &* TableCell.byteCount
+    func place(of cells: UInt32, _ first: Int, _ second: Int) -> Int {
+        let bit = cells.trailingZeroBitCount
+        return (bit < 8 ? first : second) &+ (bit & 7) &* (TableCell.byteCount / 2)
     }
 
     /// For keys whose first seven bytes and length are those of another one here.
@@ -112,9 +109,11 @@ struct TablePage {
     /// Finds a cell for a pair of this hash; nil where the page is too full.
     @inline(__always)
     func room(for hash: UInt64) -> Room? {
-        let (first, second) = TableHash.lines(hash)
-        if let place = emptyCell(inLine: first) ?? emptyCell(inLine: second) { return Room(target: place) }
-        return roomByMoving(first, second)
+        let (first, second) = places(hash)
+        let empty = cells(first, second, 0, 0xFF)
+        if empty != 0 { return Room(target: place(of: empty, first, second)) }
+        let lines = TableHash.lines(hash)
+        return roomByMoving(lines.first, lines.second)
     }
 
     @inline(__always)
@@ -126,6 +125,7 @@ struct TablePage {
         return nil
     }
 
+    @inline(never)
     private func roomByMoving(_ first: Int, _ second: Int) -> Room? {
         for line in [first, second] {
             for index in 0..<Self.lineCells {

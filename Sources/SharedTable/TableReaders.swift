@@ -26,16 +26,18 @@ struct TableReaderSlot {
     // MARK: The reader's side
 
     @inline(__always)
-    func enter() {
-        let word = memory.atomic(offset + Self.sequence)
-        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    func enter() -> UInt64 {
+        let word = memory.atomic(offset &+ Self.sequence)
+        let sequence = word.pointee.load(ordering: .relaxed)
+        word.pointee.store(sequence &+ 1, ordering: .relaxed)
         MemoryOrder.compilerBarrier()
+        return sequence
     }
 
+    /// - Parameter entered: what ``enter()`` gave.
     @inline(__always)
-    func leave() {
-        let word = memory.atomic(offset + Self.sequence)
-        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .releasing)
+    func leave(_ entered: UInt64) {
+        memory.atomic(offset &+ Self.sequence).pointee.store(entered &+ 2, ordering: .releasing)
     }
 
     /// Takes a free slot.

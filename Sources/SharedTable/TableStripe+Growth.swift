@@ -33,14 +33,14 @@ extension TableStripe {
         var pages = Self.pagesAfterGrowth(region.pages)
         while region.pages < Self.pagesMax {
             if try rewrite(region, hash, pages: pages, file) {
-                memory.increment(offset + Field.growths)
+                memory.increment(place(Field.growths))
                 return
             }
             guard pages < Self.pagesMax else { break }
             pages = Self.pagesAfterGrowth(pages)
         }
         try split(region, hash, file)
-        memory.increment(offset + Field.growths)
+        memory.increment(place(Field.growths))
     }
 
     /// Makes a region smaller if few of its cells are in use. The lock is held. Where there is no
@@ -56,7 +56,7 @@ extension TableStripe {
         let pages = pairs == 0 ? 0 : max(1, (pairs * 10 / 7 + TablePage.cellCount - 1) / TablePage.cellCount)
         guard pages < region.pages else { return }
         do throws(SharedTableError) {
-            if try rewrite(region, hash, pages: pages, file) { memory.increment(offset + Field.shrinks) }
+            if try rewrite(region, hash, pages: pages, file) { memory.increment(place(Field.shrinks)) }
         } catch {
             abandonClaims(file)
         }
@@ -125,7 +125,7 @@ extension TableStripe {
     /// Stores a region in all of its entries, which are at most ``directoryEntriesMax``.
     private func setRegion(_ region: TableRegion, _ hash: UInt64) {
         let root = load(Field.root)
-        guard TableDirectory.isDirectory(root) else { return set(region.rawValue, at: offset + Field.root) }
+        guard TableDirectory.isDirectory(root) else { return set(region.rawValue, at: place(Field.root)) }
         for entry in entries(of: region, hash, TableDirectory(root)) { set(region.rawValue, at: entry) }
     }
 
@@ -188,7 +188,7 @@ extension TableStripe {
         } else {
             let fresh = try makeDirectory(old, region, hash, halves, file)
             begin()
-            set(fresh.rawValue, at: offset + Field.root)
+            set(fresh.rawValue, at: place(Field.root))
             if let old { noteRelease(old.window..<old.window + 1) }
         }
         noteRelease(region.window..<region.window + 1)

@@ -19,9 +19,19 @@ import Synchronization
 ///
 /// A change that claims and releases nothing goes from open to idle by one store. What is
 /// written to memory that nothing points to yet (records, new regions) needs no entry.
+///
+/// The change of a single cell, which nearly all are, has a shorter journal (``change(cellAt:from:to:pairs:)``):
+///
+/// ```
+/// version odd                                       makes it even
+/// what cell and count of pairs are                  the same
+/// journal = where the cell is; cell; count          puts both back
+/// journal = idle           <- the change is done    makes the version even
+/// version even
+/// ```
 extension TableStripe {
     enum Phase {
-        static let idle: UInt64 = 0, open: UInt64 = 1, finishing: UInt64 = 2
+        static let idle: UInt64 = 0, open: UInt64 = 1, finishing: UInt64 = 2, cell: UInt64 = 3
     }
 
     // MARK: A change
@@ -29,10 +39,10 @@ extension TableStripe {
     /// Starts a change; the lock is held. Whatever can fail has been done before.
     @inline(__always)
     func begin() {
-        memory.store(load(Field.version) &+ 1, offset + Field.version)
+        memory.store(load(Field.version) &+ 1, place(Field.version))
         // The odd version is seen before any word that changes.
         atomicMemoryFence(ordering: .releasing)
-        memory.store(Phase.open, offset + Field.journal)
+        memory.store(Phase.open, place(Field.journal))
         MemoryOrder.compilerBarrier()
     }
 
@@ -42,15 +52,41 @@ extension TableStripe {
         let journal = load(Field.journal)
         let count = Int(journal >> 8)
         precondition(count < Field.entriesMax, "a change of too many words")
-        let entry = offset + Field.entries + 16 * count
+        let entry = place(Field.entries) + 16 * count
         memory.store(UInt64(target), entry)
         memory.store(memory.load(target), entry + 8)
         // A kill takes effect between two instructions, so the order of the
         // program is all that recovery needs.
         MemoryOrder.compilerBarrier()
-        memory.store(journal &+ 1 << 8, offset + Field.journal)
+        memory.store(journal &+ 1 << 8, place(Field.journal))
         MemoryOrder.compilerBarrier()
         memory.store(value, target)
+        MemoryOrder.compilerBarrier()
+    }
+
+    /// Changes one cell and the count of pairs, as a change of its own. The lock is held, and no window
+    /// is claimed.
+    @inline(__always)
+    func change(cellAt target: Int, from old: TableCell, to cell: TableCell, pairs: UInt64) {
+        let version = load(Field.version)
+        let oldPairs = load(Field.pairs)
+        memory.store(version &+ 1, place(Field.version))
+        // The odd version is seen before any word that changes.
+        atomicMemoryFence(ordering: .releasing)
+        memory.store(oldPairs, place(Field.oldPairs))
+        memory.store(old.low, place(Field.oldLow))
+        memory.store(old.high, place(Field.oldHigh))
+        MemoryOrder.compilerBarrier()
+        memory.store(UInt64(truncatingIfNeeded: target) &<< 8 | Phase.cell, place(Field.journal))
+        MemoryOrder.compilerBarrier()
+        memory.store(cell.high, target &+ 8)
+        memory.store(cell.low, target)
+        memory.store(oldPairs &+ pairs, place(Field.pairs))
+        MemoryOrder.compilerBarrier()
+        memory.store(Phase.idle, place(Field.journal))
+        MemoryOrder.compilerBarrier()
+        tableFailpoint()
+        memory.atomic(place(Field.version)).pointee.store(version &+ 2, ordering: .releasing)
         MemoryOrder.compilerBarrier()
     }
 
@@ -63,14 +99,14 @@ extension TableStripe {
     /// Adds to a field of the stripe.
     @inline(__always)
     func add(_ amount: Int, to field: Int) {
-        set(load(field) &+ UInt64(bitPattern: Int64(amount)), at: offset + field)
+        set(load(field) &+ UInt64(bitPattern: Int64(amount)), at: place(field))
     }
 
     /// Ends the change. From here on it survives a kill.
     @inline(__always)
     func commit(_ file: SharedTableFile) {
         let hasLists = load(Field.claims) | load(Field.releases) != 0
-        memory.store(hasLists ? Phase.finishing : Phase.idle, offset + Field.journal)
+        memory.store(hasLists ? Phase.finishing : Phase.idle, place(Field.journal))
         MemoryOrder.compilerBarrier()
         endVersion()
         if hasLists { finish(file) }
@@ -79,7 +115,7 @@ extension TableStripe {
     @inline(__always)
     private func endVersion() {
         tableFailpoint()
-        memory.atomic(offset + Field.version).pointee.store(load(Field.version) &+ 1, ordering: .releasing)
+        memory.atomic(place(Field.version)).pointee.store(load(Field.version) &+ 1, ordering: .releasing)
         MemoryOrder.compilerBarrier()
     }
 
@@ -95,7 +131,7 @@ extension TableStripe {
         let free = (0..<Field.listLength).first { load(list + 8 * $0) == 0 }
         precondition(free != nil, "a change of too many windows")
         memory.store(
-            UInt64(windows.lowerBound + 1) | UInt64(windows.count) << 32, offset + list + 8 * (free ?? 0))
+            UInt64(windows.lowerBound + 1) | UInt64(windows.count) << 32, place(list) + 8 * (free ?? 0))
         MemoryOrder.compilerBarrier()
     }
 
@@ -103,7 +139,7 @@ extension TableStripe {
     func forgetLastClaim() {
         guard let last = (0..<Field.listLength).last(where: { load(Field.claims + 8 * $0) != 0 }) else { return }
         MemoryOrder.compilerBarrier()
-        memory.store(0, offset + Field.claims + 8 * last)
+        memory.store(0, place(Field.claims) + 8 * last)
     }
 
     private func noted(in list: Int) -> [Range<Int>] {
@@ -118,7 +154,7 @@ extension TableStripe {
 
     private func empty(_ list: Int) {
         for position in (0..<Field.listLength).reversed() where load(list + 8 * position) != 0 {
-            memory.store(0, offset + list + 8 * position)
+            memory.store(0, place(list) + 8 * position)
         }
         MemoryOrder.compilerBarrier()
     }
@@ -129,7 +165,7 @@ extension TableStripe {
         MemoryOrder.compilerBarrier()
         empty(Field.claims)
         empty(Field.releases)
-        memory.store(Phase.idle, offset + Field.journal)
+        memory.store(Phase.idle, place(Field.journal))
         MemoryOrder.compilerBarrier()
     }
 
@@ -157,22 +193,34 @@ extension TableStripe {
         case Phase.finishing:
             if load(Field.version) & 1 != 0 { endVersion() }
             finish(file)
+        case Phase.cell:
+            undoCell(at: Int(journal >> 8))
+            memory.store(Phase.idle, place(Field.journal))
+            if load(Field.version) & 1 != 0 { endVersion() }
         default:
             undo(entries: Int(journal >> 8))
             // Released windows were only noted.
             empty(Field.releases)
             abandonClaims(file)
-            memory.store(Phase.idle, offset + Field.journal)
+            memory.store(Phase.idle, place(Field.journal))
             if load(Field.version) & 1 != 0 { endVersion() }
         }
         // A place to look, which the change may have moved on.
-        memory.store(0, offset + Field.collectNext)
-        memory.increment(offset + Field.recoveries)
+        memory.store(0, place(Field.collectNext))
+        memory.increment(place(Field.recoveries))
+    }
+
+    private func undoCell(at target: Int) {
+        guard memory.isInWindows(target, TableCell.byteCount), target % TableCell.byteCount == 0 else { return }
+        memory.store(load(Field.oldLow), target)
+        memory.store(load(Field.oldHigh), target + 8)
+        memory.store(load(Field.oldPairs), place(Field.pairs))
+        MemoryOrder.compilerBarrier()
     }
 
     private func undo(entries: Int) {
         for position in (0..<min(entries, Field.entriesMax)).reversed() {
-            let entry = offset + Field.entries + 16 * position
+            let entry = place(Field.entries) + 16 * position
             let target = Int(truncatingIfNeeded: memory.load(entry))
             guard target >= 0, target <= memory.byteCount - 8, target & 7 == 0 else { continue }
             memory.store(memory.load(entry + 8), target)

@@ -68,8 +68,8 @@ extension TableStripe {
         if let head {
             set(memory.load(links(head)) & 0xFFFF_FFFF | UInt64(fresh + 1) << 32, at: links(head))
         }
-        set(UInt64(fresh + 1), at: offset + Field.recordWindows)
-        set(UInt64(fresh + 1), at: offset + Field.openWindow)
+        set(UInt64(fresh + 1), at: place(Field.recordWindows))
+        set(UInt64(fresh + 1), at: place(Field.openWindow))
         // The last one may have died while it was open.
         if let full, bytes(full).live == 0 { freeWindow(full) }
         commit(file)
@@ -103,7 +103,7 @@ extension TableStripe {
         // An open window starts anew, unless it has much memory.
         let pages = State.pages(memory.load(memory.windowStatesOffset + window * SharedTableLayout.windowStateBytes))
         if pages > Self.emptyPagesMax {
-            set(0, at: offset + Field.openWindow)
+            set(0, at: place(Field.openWindow))
             freeWindow(window)
         } else {
             setBytes(window, live: 0, used: 0)
@@ -122,12 +122,12 @@ extension TableStripe {
         if previous >= 0 {
             set(memory.load(links(previous)) & ~0xFFFF_FFFF | UInt64(next + 1), at: links(previous))
         } else {
-            set(UInt64(next + 1), at: offset + Field.recordWindows)
+            set(UInt64(next + 1), at: place(Field.recordWindows))
         }
         if next >= 0 {
             set(memory.load(links(next)) & 0xFFFF_FFFF | UInt64(previous + 1) << 32, at: links(next))
         }
-        if self.window(Field.collectNext) == window { memory.store(UInt64(next + 1), offset + Field.collectNext) }
+        if self.window(Field.collectNext) == window { memory.store(UInt64(next + 1), place(Field.collectNext)) }
         add(-bytes(window).used, to: Field.usedBytes)
         noteRelease(window..<window + 1)
     }
@@ -151,7 +151,7 @@ extension TableStripe {
     @inline(never)
     private func collect(_ file: SharedTableFile) {
         guard let window = windowToCollect() else { return }
-        memory.increment(offset + Field.collections)
+        memory.increment(place(Field.collections))
         let start = memory.windowOffset(window)
         let end = start + min(bytes(window).used, SharedTableLayout.windowBytes)
         var place = start
@@ -181,7 +181,7 @@ extension TableStripe {
             let link = Int(memory.load(links(candidate)) & 0xFFFF_FFFF) - 1
             next = link >= 0 && link < memory.windowCount ? link : nil
         }
-        memory.store(UInt64((next ?? -1) + 1), offset + Field.collectNext)
+        memory.store(UInt64((next ?? -1) + 1), place(Field.collectNext))
         return best?.window
     }
 
@@ -197,7 +197,7 @@ extension TableStripe {
         countRecord(copy)
         forgetRecord(record)
         commit(file)
-        memory.increment(offset + Field.collectedPairs)
+        memory.increment(self.place(Field.collectedPairs))
         return true
     }
 

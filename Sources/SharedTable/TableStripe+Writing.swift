@@ -92,6 +92,11 @@ extension TableStripe {
         _ room: TablePage.Room, _ page: TablePage, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
         hash: UInt64, _ file: SharedTableFile
     ) throws(SharedTableError) {
+        if key.count + value.count <= TableCell.payloadMax, room.secondMove == nil {
+            let old = page.cell(at: room.target)
+            change(cellAt: room.target, from: old, to: TableCell(key: key, value: value), pairs: 1)
+            return memory.increment(place(Field.puts))
+        }
         let record = key.count + value.count > TableCell.payloadMax
             ? try self.write(key: key, value: value, file) : nil
         begin()
@@ -105,7 +110,7 @@ extension TableStripe {
         }
         add(1, to: Field.pairs)
         commit(file)
-        memory.increment(offset + Field.puts)
+        memory.increment(place(Field.puts))
         if record != nil { collectIfNeeded(file) }
     }
 
@@ -182,9 +187,7 @@ extension TableStripe {
         let oldCell = TableCell(low: memory.load(place), high: memory.load(place + 8))
         let old = try record(of: oldCell)
         if old == nil, key.count + value.count <= TableCell.payloadMax {
-            begin()
-            set(TableCell(key: key, value: value), at: place)
-            commit(file)
+            change(cellAt: place, from: oldCell, to: TableCell(key: key, value: value), pairs: 0)
         } else if let old, old.valueCount == value.count, value.count <= Self.overwriteBytesMax {
             begin()
             overwrite(old, value)
@@ -192,7 +195,7 @@ extension TableStripe {
         } else {
             try replace(old, at: place, key: key, by: value, hash: hash, file)
         }
-        memory.increment(offset + Field.puts)
+        memory.increment(self.place(Field.puts))
     }
 
     @inline(never)
@@ -235,14 +238,18 @@ extension TableStripe {
 
     @inline(__always)
     private func remove(at place: Int, hash: UInt64, _ file: SharedTableFile) throws(SharedTableError) {
-        let old = try record(of: TableCell(low: memory.load(place), high: memory.load(place + 8)))
-        begin()
-        set(0, at: place)
-        if let old { forgetRecord(old) }
-        add(-1, to: Field.pairs)
-        commit(file)
-        memory.increment(offset + Field.removals)
-        if old != nil { collectIfNeeded(file) }
+        let oldCell = TableCell(low: memory.load(place), high: memory.load(place + 8))
+        if let old = try record(of: oldCell) {
+            begin()
+            set(0, at: place)
+            forgetRecord(old)
+            add(-1, to: Field.pairs)
+            commit(file)
+            collectIfNeeded(file)
+        } else {
+            change(cellAt: place, from: oldCell, to: TableCell(low: 0, high: oldCell.high), pairs: .max)
+        }
+        memory.increment(self.place(Field.removals))
         shrinkIfSparse(hash, file)
     }
 

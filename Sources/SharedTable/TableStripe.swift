@@ -19,20 +19,28 @@ struct TableStripe {
 
     let memory: TableMemory
     let index: Int
-    /// Where the stripe is in the file.
-    let offset: Int
+    /// Where its two lines are in the file that every operation touches.
+    private let hotOffset: Int
 
     @inline(__always)
     init(_ memory: TableMemory, index: Int) {
         self.memory = memory
         self.index = index
-        offset = SharedTableLayout.stripesOffset &+ index &* SharedTableLayout.stripeBytes
+        hotOffset = SharedTableLayout.stripesOffset &+ index &* SharedTableLayout.stripeHotBytes
+    }
+
+    /// Where a field is in the file.
+    @inline(__always)
+    func place(_ field: Int) -> Int {
+        if field < Field.coldStart { return hotOffset &+ field }
+        return SharedTableLayout.coldStripesOffset &+ index &* SharedTableLayout.stripeColdBytes
+            &+ (field &- Field.coldStart)
     }
 
     @inline(__always)
-    func load(_ field: Int) -> UInt64 { memory.load(offset + field) }
+    func load(_ field: Int) -> UInt64 { memory.load(place(field)) }
 
-    var mutex: RobustMutex { RobustMutex(at: memory.base + offset + Field.mutex) }
+    var mutex: RobustMutex { RobustMutex(at: memory.base + place(Field.mutex)) }
 
     // MARK: Root
 
@@ -49,7 +57,7 @@ struct TableStripe {
         return isUnchanged(since: version) ? region : nil
     }
 
-    /// The region of a hash, for whoever holds the lock.
+    /// The region of a hash, for whoever holds the lock or only wants a hint.
     @inline(__always)
     func lockedRegion(of hash: UInt64) -> TableRegion {
         let root = load(Field.root)
@@ -63,11 +71,7 @@ struct TableStripe {
     /// miss of the cache. What is read may be stale, and is not followed.
     @inline(__always)
     func prefetchCells(of hash: UInt64) {
-        let root = load(Field.root)
-        guard !TableDirectory.isDirectory(root) else { return }
-        let offset = memory.windowOffset(TableRegion(rawValue: root).window)
-            &+ TableHash.page(hash, of: TableRegion(rawValue: root).pages) &* SharedTableLayout.pageBytes
-        guard memory.isInWindows(offset, SharedTableLayout.pageBytes) else { return }
+        guard let offset = lockedRegion(of: hash).page(of: hash, in: memory) else { return }
         let (first, second) = TablePage(memory, at: offset).places(hash)
         prefetch(memory.base + first)
         prefetch(memory.base + second)
@@ -76,7 +80,7 @@ struct TableStripe {
     // MARK: Version
 
     @inline(__always)
-    var version: UInt64 { memory.atomic(offset + Field.version).pointee.load(ordering: .acquiring) }
+    var version: UInt64 { memory.atomic(place(Field.version)).pointee.load(ordering: .acquiring) }
 
     /// Whether what was read since `version` was taken belongs together. Everything read
     /// before is read before this, by the fence.
@@ -120,7 +124,7 @@ struct TableStripe {
             recover(file)
             mutex.markConsistent()
         }
-        memory.increment(offset + Field.contention)
+        memory.increment(place(Field.contention))
     }
 
     @inline(__always)

@@ -127,8 +127,8 @@ extension SharedTableSuites {
                 switch random.next() % 4 {
                 case 0: Int(random.next() % 240)
                 case 1:
-                    SharedTableLayout.stripesOffset + SharedTableLayout.stripeBytes * Int(random.next() % 1024) + 64
-                        + Int(random.next() % 64)
+                    SharedTableLayout.stripesOffset + SharedTableLayout.stripeHotBytes * Int(random.next() % 1024) + 40
+                        + Int(random.next() % 88)
                 case 2: states + Int(random.next() % (500 * 32))
                 default: windows + Int(random.next() % 60_000_000)
                 }

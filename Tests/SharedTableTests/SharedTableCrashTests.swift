@@ -155,7 +155,8 @@ private struct TablePicture {
         let states = Int(memory.load(Field.windowStateBytesReady))
         // Reader slots hold nothing that lasts.
         take(memory, 0, SharedTableLayout.pageBytes)
-        take(memory, SharedTableLayout.stripesOffset, SharedTableLayout.stripeCount * SharedTableLayout.stripeBytes + bits)
+        let stripes = SharedTableLayout.freeBitsOffset - SharedTableLayout.stripesOffset
+        take(memory, SharedTableLayout.stripesOffset, stripes + bits)
         take(memory, memory.windowStatesOffset, states)
         for window in 0..<min(states / SharedTableLayout.windowStateBytes, memory.windowCount) {
             let pages = SharedTableFile.WindowState.pages(file.state(window))
