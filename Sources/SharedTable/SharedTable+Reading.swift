@@ -71,22 +71,19 @@ extension SharedTable {
     private func read(
         key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) throws(SharedTableError) -> Int {
-        let short = readShort(key, into: target)
-        return short != Attempt.undecided ? short : try readAny(key: key, into: target)
-    }
-
-    /// A key of 1 to 7 bytes with a value in its cell; anything else is undecided.
-    @inline(__always)
-    private func readShort(_ key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Int {
-        guard Self.isShort(key), let base = key.baseAddress, let readerSlot, !isAfterFork else {
-            return Attempt.undecided
+        guard let base = key.baseAddress, let readerSlot, !isAfterFork else {
+            return try readAny(key: key, into: target)
         }
-        let short = TableShortKey(base, key.count)
-        let hash = short.hash(seed: memory.hashSeed)
         let sequence = readerSlot.enter()
-        let count = TableStripe(memory, index: TableHash.stripe(hash)).attempt(short, hash, into: target)
+        let count: Int
+        switch key.count {
+        case 4: count = addresses.attempt(TableShortKey(base, 4), into: target, memory)
+        case 8: count = addresses.attempt(TableShortKey(base, 8), into: target, memory)
+        case 1...7: count = addresses.attempt(TableShortKey(base, key.count), into: target, memory)
+        default: count = Attempt.undecided
+        }
         readerSlot.leave(sequence)
-        return count
+        return count >= Attempt.missing ? count : try readAny(key: key, into: target)
     }
 
     @inline(never)

@@ -40,6 +40,7 @@ public final class SharedTable {
     public let file: SharedTableFile
 
     let memory: TableMemory
+    let addresses: TableAddresses
     private var forkCount: UInt64
     private(set) var readerSlot: TableReaderSlot?
 
@@ -47,6 +48,7 @@ public final class SharedTable {
     public init(_ file: SharedTableFile) {
         self.file = file
         memory = file.memory
+        addresses = TableAddresses(file.memory)
         forkCount = ProcessIdentity.forkCount
         readerSlot = file.canReadWithoutLocks ? TableReaderSlot.claim(file, for: .current()) : nil
     }
@@ -98,16 +100,27 @@ public final class SharedTable {
     public func put(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) throws(SharedTableError) -> Bool {
-        guard Self.isShort(key), let base = key.baseAddress, value.count <= 8,
-            key.count &+ value.count <= TableCell.payloadMax
-        else { return try write(.put, key: key, value: value) == .added }
+        guard let base = key.baseAddress, value.count <= 8, key.count &+ value.count <= TableCell.payloadMax else {
+            return try write(.put, key: key, value: value) == .added
+        }
+        switch key.count {
+        case 4: return try putShort(TableShortKey(base, 4), key, value)
+        case 1...8: return try putShort(TableShortKey(base, key.count), key, value)
+        default: return try write(.put, key: key, value: value) == .added
+        }
+    }
+
+    @inline(__always)
+    private func putShort(
+        _ short: TableShortKey, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws(SharedTableError) -> Bool {
         try noticeFork()
-        let short = TableShortKey(base, key.count)
-        let hash = short.hash(seed: memory.hashSeed)
+        let hash = addresses.hash(short)
         let stripe = TableStripe(memory, index: TableHash.stripe(hash))
         stripe.prefetchCells(of: hash)
         try stripe.lock(file)
-        guard let isNew = stripe.put(short, value, hash) else {
+        let word = value.baseAddress.map { TableShortKey.load($0, value.count) } ?? 0
+        guard let isNew = stripe.put(short, word, value.count, hash) else {
             return try writeLocked(.put, stripe, key: key, value: value, hash: hash) == .added
         }
         stripe.unlock()

@@ -77,7 +77,7 @@ enum TableBytes {
 /// 63..54  stripe
 /// 53..40  region, by as many of the upper bits as the stripe's directory is deep
 /// 39..18  page of the region, by proportion
-/// 11..6   distance of the second line
+/// 11..6   difference of the second line, an odd number
 ///  5..0   first line of the page
 /// ```
 enum TableHash {
@@ -101,8 +101,18 @@ enum TableHash {
     /// The hash of a key of up to 15 bytes, as words with zeros behind it.
     @inline(__always)
     static func of(_ low: UInt64, _ high: UInt64, byteCount: Int, seed: UInt64) -> UInt64 {
-        let first = folded(low ^ seed, high ^ seed &* 0x9FB2_1C65_1E98_DF25 ^ 0xA076_1D64_78BD_642F)
-        return folded(first ^ UInt64(byteCount) ^ 0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3)
+        of(low, high, byteCount: byteCount, seed: seed, secondSeed(seed))
+    }
+
+    /// What the second word is mixed with.
+    @inline(__always)
+    static func secondSeed(_ seed: UInt64) -> UInt64 { seed &* 0x9FB2_1C65_1E98_DF25 ^ 0xA076_1D64_78BD_642F }
+
+    @inline(__always)
+    static func of(_ low: UInt64, _ high: UInt64, byteCount: Int, seed: UInt64, _ secondSeed: UInt64) -> UInt64 {
+        let first = folded(low ^ seed, high ^ secondSeed)
+        let count = UInt64(truncatingIfNeeded: byteCount)
+        return folded(first ^ count ^ 0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3)
     }
 
     @inline(__always)
@@ -126,8 +136,14 @@ enum TableHash {
     /// The two lines of a page that a key may be in.
     @inline(__always)
     static func lines(_ hash: UInt64) -> (first: Int, second: Int) {
-        let first = Int(hash & 63)
-        let distance = 1 + Int(((hash >> 6 & 63) &* 63) >> 6)
-        return (first, first ^ distance)
+        let first = Int(truncatingIfNeeded: hash & 63)
+        return (first, first ^ Int(truncatingIfNeeded: hash >> 6 & 63 | 1))
+    }
+
+    /// The same lines, as bytes from the start of the page.
+    @inline(__always)
+    static func lineOffsets(_ hash: UInt64) -> (first: Int, second: Int) {
+        let first = Int(truncatingIfNeeded: hash &<< 6 & 0xFC0)
+        return (first, first ^ Int(truncatingIfNeeded: hash & 0xFC0 | 0x40))
     }
 }

@@ -56,8 +56,8 @@ struct TablePage {
     /// The places of both lines' first cells.
     @inline(__always)
     func places(_ hash: UInt64) -> (first: Int, second: Int) {
-        let (first, second) = TableHash.lines(hash)
-        return (place(line: first), place(line: second))
+        let (first, second) = TableHash.lineOffsets(hash)
+        return (offset &+ first, offset &+ second)
     }
 
     /// Bit 2 i for cell i of two lines if its first word is `word` under the mask.

@@ -1,14 +1,19 @@
-/// A key of 1 to 7 bytes, which fits a cell's first word: what its cell looks like, and its hash, in a few
-/// instructions. Most of the time that a get or a put takes is a wait for memory; the shorter the rest, the more
-/// of the next operations the processor starts meanwhile.
+import CCells
+import Synchronization
+
+/// A key of 1 to 8 bytes: what its cell looks like, and its hash, in a few instructions.
+///
+/// Most of the time that a get takes is a wait for memory. A processor that has room for some 200 instructions
+/// starts the next get meanwhile, if this one has no more than that. So the functions here are inlined where the
+/// number of bytes is a constant.
 struct TableShortKey {
-    static let byteCountMax = 7
+    static let byteCountMax = 8
 
     /// The key, zeros behind it.
     let word: UInt64
     let byteCount: Int
 
-    /// - Parameter byteCount: 1...7.
+    /// - Parameter byteCount: 1...8.
     @inline(__always)
     init(_ bytes: UnsafeRawPointer, _ byteCount: Int) {
         word = Self.load(bytes, byteCount)
@@ -18,7 +23,9 @@ struct TableShortKey {
     /// Up to eight bytes, the first one lowest.
     @inline(__always)
     static func load(_ bytes: UnsafeRawPointer, _ byteCount: Int) -> UInt64 {
-        if byteCount >= 4 {
+        if byteCount == 8 { return bytes.loadUnaligned(as: UInt64.self) }
+        if byteCount == 4 { return UInt64(bytes.loadUnaligned(as: UInt32.self)) }
+        if byteCount > 4 {
             let low = UInt64(bytes.loadUnaligned(as: UInt32.self))
             let end = UInt64((bytes + (byteCount &- 4)).loadUnaligned(as: UInt32.self))
             return low | end &<< UInt64(truncatingIfNeeded: 8 &* (byteCount &- 4))
@@ -31,28 +38,29 @@ struct TableShortKey {
             | last &<< UInt64(truncatingIfNeeded: 8 &* (byteCount &- 1))
     }
 
-    @inline(__always)
-    func hash(seed: UInt64) -> UInt64 { TableHash.of(word, 0, byteCount: byteCount, seed: seed) }
-
     // MARK: Its cell
 
-    /// The bits before the value: length and key.
     @inline(__always)
-    private var keyBits: UInt64 { UInt64(truncatingIfNeeded: 8 &* byteCount) }
+    private var bits: UInt64 { UInt64(truncatingIfNeeded: 8 &* byteCount) }
 
-    /// A cell's first word under ``mask``, if and only if it holds a small pair of this key.
+    /// A cell's first word under ``mask`` if it holds a small pair of this key, but for the key's eighth byte.
     @inline(__always)
     var needle: UInt64 { word &<< 8 | UInt64(truncatingIfNeeded: 15 &- byteCount) }
 
     @inline(__always)
-    var mask: UInt64 { .max &>> (56 &- keyBits) & ~0xF0 }
+    var mask: UInt64 { byteCount == 8 ? ~0xF0 : .max &>> (56 &- bits) & ~0xF0 }
 
-    /// The cell of the key with a value of at most 8 bytes.
+    /// Whether a cell that ``needle`` found holds this key.
+    @inline(__always)
+    func isKey(of cell: TableCell) -> Bool { byteCount < 8 || cell.high & 0xFF == word &>> 56 }
+
+    /// The cell of the key with a value of at most 8 bytes, 15 together.
     @inline(__always)
     func cell(_ value: UInt64, _ valueCount: Int) -> TableCell {
-        let mark = needle | UInt64(truncatingIfNeeded: 15 &- valueCount) &<< 4
-        // In two steps, as key and length may fill the word.
-        return TableCell(low: mark | (value &<< keyBits) &<< 8, high: value &>> (56 &- keyBits))
+        let low = needle | UInt64(truncatingIfNeeded: 15 &- valueCount) &<< 4
+        if byteCount == 8 { return TableCell(low: low, high: word &>> 56 | value &<< 8) }
+        // In two steps, as length and key may fill the word.
+        return TableCell(low: low | (value &<< bits) &<< 8, high: value &>> (56 &- bits))
     }
 
     /// Gives the value's first bytes.
@@ -60,57 +68,125 @@ struct TableShortKey {
     ///   writes such a cell.
     @inline(__always)
     func copyValue(of cell: TableCell, into target: UnsafeMutableRawBufferPointer) -> Int? {
-        let count = cell.valueCount
-        guard count == 4 || count == 8, target.count >= count, let base = target.baseAddress else {
-            return cell.isPossible ? cell.copyValue(into: target) : nil
+        guard cell.low & 0xF0 == (15 - 4) << 4, target.count >= 4, let base = target.baseAddress else {
+            return cell.isPossible ? copyAnyValue(of: cell, into: target) : nil
         }
-        guard byteCount &+ count <= TableCell.payloadMax else { return nil }
-        let value = (cell.low &>> keyBits) &>> 8 | cell.high &<< (56 &- keyBits)
-        if count == 4 {
-            base.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
-        } else {
-            base.storeBytes(of: value, as: UInt64.self)
-        }
-        return count
+        let value = byteCount == 8 ? cell.high &>> 8 : (cell.low &>> bits) &>> 8 | cell.high &<< (56 &- bits)
+        base.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        return 4
+    }
+
+    @inline(never)
+    private func copyAnyValue(of cell: TableCell, into target: UnsafeMutableRawBufferPointer) -> Int {
+        cell.copyValue(into: target)
     }
 }
 
-extension SharedTable {
-    /// Whether a key is a short one.
+/// A table's parts as addresses, computed once for a handle.
+struct TableAddresses {
+    let base: UnsafeMutableRawPointer
+    private let stripes: UnsafeMutableRawPointer
+    /// Where a window of number 0 would be: they are counted from 1 in regions.
+    private let windows: UnsafeMutableRawPointer
+    /// The last distance from the first window at which a page may be.
+    private let pageOffsetMax: UInt
+    private let seed: UInt64
+    private let secondSeed: UInt64
+
+    init(_ memory: TableMemory) {
+        base = memory.base
+        stripes = base + SharedTableLayout.stripesOffset
+        windows = base + (memory.windowsOffset - SharedTableLayout.windowBytes)
+        pageOffsetMax = UInt(memory.windowCount << SharedTableLayout.windowShift - SharedTableLayout.pageBytes)
+        seed = memory.hashSeed
+        secondSeed = TableHash.secondSeed(memory.hashSeed)
+    }
+
     @inline(__always)
-    static func isShort(_ key: UnsafeRawBufferPointer) -> Bool {
-        UInt(bitPattern: key.count &- 1) < UInt(TableShortKey.byteCountMax)
+    func hash(_ key: TableShortKey) -> UInt64 {
+        TableHash.of(key.word, 0, byteCount: key.byteCount, seed: seed, secondSeed)
+    }
+
+    @inline(__always)
+    func stripe(_ hash: UInt64) -> TableStripeAddress {
+        let stripe = Int(truncatingIfNeeded: hash &>> UInt64(TableHash.withinStripeBits))
+        return TableStripeAddress(address: stripes + stripe &* SharedTableLayout.stripeHotBytes)
+    }
+
+    /// The page of a hash in a region; nil where there is none.
+    @inline(__always)
+    func page(_ hash: UInt64, of region: UInt64) -> UnsafeMutableRawPointer? {
+        let pages = region &>> 32 & 0xFF
+        let page = ((hash &>> TableHash.pageFieldShift & TableHash.pageFieldMask) &* pages) &>> TableHash.pageFieldBits
+        let window = (region & 0xFFFF_FFFF) &<< UInt64(SharedTableLayout.windowShift)
+        let offset = Int(truncatingIfNeeded: window &+ page &* UInt64(SharedTableLayout.pageBytes))
+        // A region without pages has window 0, which is below the first one.
+        guard UInt(bitPattern: offset &- SharedTableLayout.windowBytes) <= pageOffsetMax else { return nil }
+        return windows + offset
     }
 }
 
-extension TableStripe {
+/// The line of a stripe that readers touch.
+struct TableStripeAddress {
+    fileprivate let address: UnsafeMutableRawPointer
+
+    @inline(__always)
+    func word(_ field: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        (address + field).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    @inline(__always)
+    func isUnchanged(since version: UInt64) -> Bool {
+        atomicMemoryFence(ordering: .acquiring)
+        return word(TableStripe.Field.version).pointee.load(ordering: .relaxed) == version
+    }
+}
+
+extension TableAddresses {
     /// Looks a short key up without the lock.
     /// - Returns: bytes of the value, or one of ``SharedTable/Attempt``.
     @inline(__always)
     func attempt(
-        _ key: TableShortKey, _ hash: UInt64, into target: UnsafeMutableRawBufferPointer
+        _ key: TableShortKey, into target: UnsafeMutableRawBufferPointer, _ memory: TableMemory
     ) -> Int {
-        let version = version
-        guard version & 1 == 0, let region = region(of: hash, unchangedSince: version),
-            let offset = region.page(of: hash, in: memory)
-        else { return SharedTable.Attempt.undecided }
-        let page = TablePage(memory, at: offset)
-        let (first, second) = page.places(hash)
-        let found = page.cells(first, second, key.needle, key.mask)
-        guard found != 0 else {
-            let records = page.cells(first, second, TableCell.recordTag(hash), .max)
-            return records == 0 && isUnchanged(since: version)
-                ? SharedTable.Attempt.missing : SharedTable.Attempt.undecided
+        let hash = hash(key)
+        let stripe = stripe(hash)
+        let version = stripe.word(TableStripe.Field.version).pointee.load(ordering: .acquiring)
+        var region = stripe.word(TableStripe.Field.root).pointee.load(ordering: .relaxed)
+        if TableDirectory.isDirectory(region) {
+            let whole = TableStripe(memory, index: TableHash.stripe(hash))
+            guard let found = whole.region(of: hash, unchangedSince: version) else { return SharedTable.Attempt.changed }
+            region = found.rawValue
         }
-        let cell = page.cell(at: page.place(of: found, first, second))
-        guard isUnchanged(since: version) else { return SharedTable.Attempt.undecided }
-        return key.copyValue(of: cell, into: target) ?? SharedTable.Attempt.undecided
+        guard version & 1 == 0, let page = page(hash, of: region) else { return SharedTable.Attempt.changed }
+        let (first, second) = TableHash.lineOffsets(hash)
+        let found = cells_matching(page + first, page + second, key.needle, key.mask)
+        guard found != 0 else { return attemptRecord(hash, page, stripe, version) }
+        let bit = found.trailingZeroBitCount
+        let place = page + (bit < 8 ? first : second) + (bit & 7) &* (TableCell.byteCount / 2)
+        let words = place.assumingMemoryBound(to: Atomic<UInt64>.self)
+        let cell = TableCell(low: words[0].load(ordering: .relaxed), high: words[1].load(ordering: .relaxed))
+        guard stripe.isUnchanged(since: version), key.isKey(of: cell) else { return SharedTable.Attempt.changed }
+        return key.copyValue(of: cell, into: target) ?? SharedTable.Attempt.changed
     }
 
+    /// No cell has the key, so a record may.
+    @inline(never)
+    private func attemptRecord(
+        _ hash: UInt64, _ page: UnsafeMutableRawPointer, _ stripe: TableStripeAddress, _ version: UInt64
+    ) -> Int {
+        let (first, second) = TableHash.lineOffsets(hash)
+        let records = cells_matching(page + first, page + second, TableCell.recordTag(hash), .max)
+        return records == 0 && stripe.isUnchanged(since: version)
+            ? SharedTable.Attempt.missing : SharedTable.Attempt.changed
+    }
+}
+
+extension TableStripe {
     /// Stores a pair of a short key if that takes one cell. The lock is held.
     /// - Returns: whether the key is new; nil where more has to be done, with nothing changed.
     @inline(__always)
-    func put(_ key: TableShortKey, _ value: UnsafeRawBufferPointer, _ hash: UInt64) -> Bool? {
+    func put(_ key: TableShortKey, _ value: UInt64, _ valueCount: Int, _ hash: UInt64) -> Bool? {
         guard let offset = lockedRegion(of: hash).page(of: hash, in: memory) else { return nil }
         let page = TablePage(memory, at: offset)
         let (first, second) = page.places(hash)
@@ -119,9 +195,9 @@ extension TableStripe {
         let free = found != 0 ? found : page.cells(first, second, 0, 0xFF)
         guard records == 0, free != 0 else { return nil }
         let target = page.place(of: free, first, second)
-        let bytes = value.baseAddress.map { TableShortKey.load($0, value.count) } ?? 0
-        change(
-            cellAt: target, from: page.cell(at: target), to: key.cell(bytes, value.count), pairs: found == 0 ? 1 : 0)
+        let old = page.cell(at: target)
+        guard found == 0 || key.isKey(of: old) else { return nil }
+        change(cellAt: target, from: old, to: key.cell(value, valueCount), pairs: found == 0 ? 1 : 0)
         memory.increment(place(Field.puts))
         return found == 0
     }
