@@ -105,7 +105,8 @@ public final class SharedTable {
         }
         switch key.count {
         case 4: return try putShort(TableShortKey(base, 4), key, value)
-        case 1...8: return try putShort(TableShortKey(base, key.count), key, value)
+        case 8: return try putShort(TableShortKey(base, 8), key, value)
+        case 1...7: return try putShort(TableShortKey(base, key.count), key, value)
         default: return try write(.put, key: key, value: value) == .added
         }
     }
@@ -116,14 +117,23 @@ public final class SharedTable {
     ) throws(SharedTableError) -> Bool {
         try noticeFork()
         let hash = addresses.hash(short)
-        let stripe = TableStripe(memory, index: TableHash.stripe(hash))
-        stripe.prefetchCells(of: hash)
-        try stripe.lock(file)
+        let stripe = addresses.stripe(hash)
+        let root = stripe.word(TableStripe.Field.root)
+        let hint = root.pointee.load(ordering: .relaxed)
+        var page = addresses.page(hash, root: hint, memory)
+        addresses.prefetchCells(hash, in: page)
         let word = value.baseAddress.map { TableShortKey.load($0, value.count) } ?? 0
-        guard let isNew = stripe.put(short, word, value.count, hash) else {
-            return try writeLocked(.put, stripe, key: key, value: value, hash: hash) == .added
+        let acquisition = stripe.mutex.tryLock()
+        if acquisition != .acquired {
+            try TableStripe(memory, index: TableHash.stripe(hash)).blockingLock(acquisition, file)
         }
-        stripe.unlock()
+        let known = root.pointee.load(ordering: .relaxed)
+        if known != hint || TableDirectory.isDirectory(known) { page = addresses.page(hash, root: known, memory) }
+        guard let page, let isNew = addresses.put(short, word, value.count, hash, stripe, in: page) else {
+            let whole = TableStripe(memory, index: TableHash.stripe(hash))
+            return try writeLocked(.put, whole, key: key, value: value, hash: hash) == .added
+        }
+        stripe.mutex.unlock()
         return isNew
     }
 

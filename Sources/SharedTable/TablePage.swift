@@ -110,10 +110,19 @@ struct TablePage {
     @inline(__always)
     func room(for hash: UInt64) -> Room? {
         let (first, second) = places(hash)
-        let empty = cells(first, second, 0, 0xFF)
+        let empty = Self.emptier(cells(first, second, 0, 0xFF))
         if empty != 0 { return Room(target: place(of: empty, first, second)) }
         let lines = TableHash.lines(hash)
         return roomByMoving(lines.first, lines.second)
+    }
+
+    /// Of empty cells, those of the line that has more: with two choices lines fill evenly (Azar, Broder, Karlin
+    /// and Upfal 1994), and pairs have to move less often.
+    @inline(__always)
+    static func emptier(_ cells: UInt32) -> UInt32 {
+        let pairs = (cells & 0x1111) &+ (cells &>> 2 & 0x1111)
+        let counts = pairs &+ pairs &>> 4
+        return cells & (counts & 0xF >= counts &>> 8 & 0xF ? 0xFF : 0xFF00)
     }
 
     @inline(__always)
@@ -127,28 +136,31 @@ struct TablePage {
 
     @inline(never)
     private func roomByMoving(_ first: Int, _ second: Int) -> Room? {
-        for line in [first, second] {
-            for index in 0..<Self.lineCells {
-                let place = place(line: line) + index * TableCell.byteCount
-                guard let free = emptyCell(inLine: otherLine(of: place, in: line)) else { continue }
+        if let room = roomByMovingOne(first) ?? roomByMovingOne(second) { return room }
+        return roomByMovingTwo(first) ?? roomByMovingTwo(second)
+    }
+
+    /// Room in a line, one of whose pairs goes to its other line.
+    private func roomByMovingOne(_ line: Int) -> Room? {
+        for index in 0..<Self.lineCells {
+            let place = place(line: line) &+ index &* TableCell.byteCount
+            if let free = emptyCell(inLine: otherLine(of: place, in: line)) {
                 return Room(target: place, secondMove: (place, free))
-            }
-        }
-        for line in [first, second] {
-            for index in 0..<Self.lineCells {
-                let place = place(line: line) + index * TableCell.byteCount
-                if let room = roomByMovingTwo(place, otherLine(of: place, in: line)) { return room }
             }
         }
         return nil
     }
 
-    /// Room at `place`, whose pair goes to `line` over one that goes to its other line.
-    private func roomByMovingTwo(_ place: Int, _ line: Int) -> Room? {
+    /// Room in a line, one of whose pairs goes to its other line over one that goes to its other line.
+    private func roomByMovingTwo(_ line: Int) -> Room? {
         for index in 0..<Self.lineCells {
-            let next = self.place(line: line) + index * TableCell.byteCount
-            guard next != place, let free = emptyCell(inLine: otherLine(of: next, in: line)) else { continue }
-            return Room(target: place, firstMove: (next, free), secondMove: (place, next))
+            let place = place(line: line) &+ index &* TableCell.byteCount
+            let other = otherLine(of: place, in: line)
+            for otherIndex in 0..<Self.lineCells {
+                let next = self.place(line: other) &+ otherIndex &* TableCell.byteCount
+                guard next != place, let free = emptyCell(inLine: otherLine(of: next, in: other)) else { continue }
+                return Room(target: place, firstMove: (next, free), secondMove: (place, next))
+            }
         }
         return nil
     }
@@ -160,17 +172,24 @@ struct TablePage {
 
     // MARK: Filling memory that nobody sees yet
 
-    /// Puts a cell into a page under construction, if possible into the same line as before.
+    /// Puts a cell into a page under construction, if possible into the line that begins at `preferredPlace`.
     /// - Returns: false where the page is too full.
-    func fill(_ cell: TableCell, hash: UInt64, preferredLine: Int) -> Bool {
-        if let place = emptyCell(inLine: preferredLine) {
+    @inline(__always)
+    func fill(_ cell: TableCell, hash: UInt64, preferredPlace: Int) -> Bool {
+        for place in stride(
+            from: preferredPlace, to: preferredPlace &+ SharedTableLayout.lineBytes, by: TableCell.byteCount)
+        where memory.load(place) & 0xFF == 0 {
             write(cell, at: place)
             return true
         }
+        return fillElsewhere(cell, hash)
+    }
+
+    @inline(never)
+    private func fillElsewhere(_ cell: TableCell, _ hash: UInt64) -> Bool {
         guard let room = room(for: hash) else { return false }
-        for move in [room.firstMove, room.secondMove] {
-            if let move { write(self.cell(at: move.from), at: move.to) }
-        }
+        if let move = room.firstMove { write(self.cell(at: move.from), at: move.to) }
+        if let move = room.secondMove { write(self.cell(at: move.from), at: move.to) }
         write(cell, at: room.target)
         return true
     }

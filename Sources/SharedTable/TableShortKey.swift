@@ -126,9 +126,18 @@ struct TableAddresses {
     }
 }
 
-/// The line of a stripe that readers touch.
+/// The two lines of a stripe that every operation touches.
 struct TableStripeAddress {
     fileprivate let address: UnsafeMutableRawPointer
+
+    @inline(__always)
+    fileprivate init(address: UnsafeMutableRawPointer) { self.address = address }
+
+    @inline(__always)
+    init(_ stripe: TableStripe) { address = stripe.memory.base + stripe.place(0) }
+
+    @inline(__always)
+    var mutex: RobustMutex { RobustMutex(at: address + TableStripe.Field.mutex) }
 
     @inline(__always)
     func word(_ field: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
@@ -182,23 +191,45 @@ extension TableAddresses {
     }
 }
 
-extension TableStripe {
+extension TableAddresses {
+    /// The page of a hash, for whoever holds the lock or only wants a hint.
+    @inline(__always)
+    func page(_ hash: UInt64, root: UInt64, _ memory: TableMemory) -> UnsafeMutableRawPointer? {
+        guard TableDirectory.isDirectory(root) else { return page(hash, of: root) }
+        return page(hash, of: TableStripe(memory, index: TableHash.stripe(hash)).lockedRegion(of: hash).rawValue)
+    }
+
+    /// Asks for the cells of a hash, before the lock is taken: it takes as long as a miss of the cache. What is
+    /// read may be stale, and is not followed.
+    @inline(__always)
+    func prefetchCells(_ hash: UInt64, in page: UnsafeMutableRawPointer?) {
+        guard let page else { return }
+        let (first, second) = TableHash.lineOffsets(hash)
+        prefetch(page + first)
+        prefetch(page + second)
+    }
+
     /// Stores a pair of a short key if that takes one cell. The lock is held.
     /// - Returns: whether the key is new; nil where more has to be done, with nothing changed.
     @inline(__always)
-    func put(_ key: TableShortKey, _ value: UInt64, _ valueCount: Int, _ hash: UInt64) -> Bool? {
-        guard let offset = lockedRegion(of: hash).page(of: hash, in: memory) else { return nil }
-        let page = TablePage(memory, at: offset)
-        let (first, second) = page.places(hash)
-        let found = page.cells(first, second, key.needle, key.mask)
-        let records = page.cells(first, second, TableCell.recordTag(hash), .max)
-        let free = found != 0 ? found : page.cells(first, second, 0, 0xFF)
+    func put(
+        _ key: TableShortKey, _ value: UInt64, _ valueCount: Int, _ hash: UInt64, _ stripe: TableStripeAddress,
+        in page: UnsafeMutableRawPointer
+    ) -> Bool? {
+        let (first, second) = TableHash.lineOffsets(hash)
+        let found = cells_matching(page + first, page + second, key.needle, key.mask)
+        let records = cells_matching(page + first, page + second, TableCell.recordTag(hash), .max)
+        let free = found != 0 ? found : TablePage.emptier(cells_matching(page + first, page + second, 0, 0xFF))
         guard records == 0, free != 0 else { return nil }
-        let target = page.place(of: free, first, second)
-        let old = page.cell(at: target)
+        let bit = free.trailingZeroBitCount
+        let target = page + (bit < 8 ? first : second) + (bit & 7) &* (TableCell.byteCount / 2)
+        let words = target.assumingMemoryBound(to: Atomic<UInt64>.self)
+        let old = TableCell(low: words[0].load(ordering: .relaxed), high: words[1].load(ordering: .relaxed))
         guard found == 0 || key.isKey(of: old) else { return nil }
-        change(cellAt: target, from: old, to: key.cell(value, valueCount), pairs: found == 0 ? 1 : 0)
-        memory.increment(place(Field.puts))
+        stripe.change(
+            cellAt: target, at: target - base, from: old, to: key.cell(value, valueCount), pairs: found == 0 ? 1 : 0)
+        let puts = stripe.word(TableStripe.Field.puts)
+        puts.pointee.store(puts.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         return found == 0
     }
 }

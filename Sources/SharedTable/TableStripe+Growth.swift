@@ -2,15 +2,15 @@ import Synchronization
 
 /// How a stripe's regions grow and shrink: aside, and switched by one change.
 ///
-/// A region whose page is full is written again with about a quarter more pages. At 32 pages it
-/// splits: its directory entries then name two regions of 20. So no step touches more
-/// than 8,192 cells, memory follows the pairs within a quarter, and nothing doubles but
-/// the directory, whose copy is 8 bytes for 5,000 pairs.
+/// A region whose page is full is written again with about half as many pages more, and splits in two where that
+/// would be more than 32. So no step touches more than 8,192 cells, and nothing doubles but the directory, whose
+/// copy is 8 bytes for 5,000 pairs. The sizes differ by stripe, within a factor of 1.5, so that stripes, which fill
+/// at the same pace, do not all grow at once, and memory follows the pairs evenly.
 ///
 /// A region that falls below 35 % is written again to be 70 % full; one without pairs has
 /// no pages at all.
 extension TableStripe {
-    static var pagesMax: Int {
+    private static var pagesLimit: Int {
         #if DEBUG
             TableFailpoints.regionPagesMax
         #else
@@ -18,28 +18,35 @@ extension TableStripe {
         #endif
     }
 
-    /// Pages after a growth step: 1, 2, 3, 4, 5, 6, 7, 9, 11, 14, 17, 21, 26, 32.
-    static func pagesAfterGrowth(_ pages: Int) -> Int {
-        min(pagesMax, pages + max(1, (pages + 1) / 4 + (pages >= 25 ? 1 : 0)))
+    /// The sizes of a stripe's regions, in pages, smallest first: each about 1.5 times the one before, the last one
+    /// 22 to 32.
+    static func regionSizes(ofStripe index: Int) -> [Int] {
+        let limit = pagesLimit
+        // Neighbours in the order of hashes are far apart in sizes.
+        let share = (index &* 619) & (SharedTableLayout.stripeCount - 1)
+        var size = 2 * SharedTableLayout.stripeCount + share
+        var sizes = [1]
+        while true {
+            let pages = (size + SharedTableLayout.stripeCount) / (2 * SharedTableLayout.stripeCount)
+            guard pages <= limit else { return sizes }
+            if pages > sizes[sizes.count - 1] { sizes.append(pages) }
+            size += size / 2
+        }
     }
-
-    private static var pagesAfterSplit: Int { min(20, pagesMax) }
 
     /// Makes more room for pairs of this hash. The lock is held.
     /// - Throws: `.full`; nothing has changed then.
     @inline(never)
     func grow(_ hash: UInt64, _ file: SharedTableFile) throws(SharedTableError) {
         let region = lockedRegion(of: hash)
-        var pages = Self.pagesAfterGrowth(region.pages)
-        while region.pages < Self.pagesMax {
+        let sizes = Self.regionSizes(ofStripe: index)
+        for pages in sizes where pages > region.pages {
             if try rewrite(region, hash, pages: pages, file) {
                 memory.increment(place(Field.growths))
                 return
             }
-            guard pages < Self.pagesMax else { break }
-            pages = Self.pagesAfterGrowth(pages)
         }
-        try split(region, hash, file)
+        try split(region, hash, sizes, file)
         memory.increment(place(Field.growths))
     }
 
@@ -48,7 +55,7 @@ extension TableStripe {
     @inline(never)
     func shrink(_ hash: UInt64, _ file: SharedTableFile) {
         let region = lockedRegion(of: hash)
-        guard region.pages > 0, region.pages <= Self.pagesMax, isInWindows(region) else { return }
+        guard region.pages > 0, region.pages <= SharedTableLayout.windowPages, isInWindows(region) else { return }
         var pairs = 0
         for page in 0..<region.pages { self.page(region, page).forEachCell { _, _, _ in pairs += 1 } }
         let cells = region.pages * TablePage.cellCount
@@ -90,7 +97,7 @@ extension TableStripe {
             return true
         }
         let fresh = try makeRegion(pages: pages, depth: region.depth, file)
-        guard copy(region, to: { _ in fresh }) else {
+        guard copy(region, to: (fresh, fresh)) else {
             abandonClaims(file)
             return false
         }
@@ -98,20 +105,27 @@ extension TableStripe {
         return true
     }
 
-    /// Copies the cells of a region into those that `target` says for their hashes.
-    private func copy(_ region: TableRegion, to target: (UInt64) -> TableRegion) -> Bool {
+    /// Copies the cells of a region into the two that it splits into, or twice the same.
+    /// - Returns: false where a page is too full.
+    private func copy(_ region: TableRegion, to halves: Halves) -> Bool {
         guard region.pages > 0, isInWindows(region) else { return true }
-        var fits = true
-        for index in 0..<region.pages where fits {
-            page(region, index).forEachCell { cell, _, line in
-                guard fits else { return }
-                let hash = cell.hash(seed: memory.hashSeed)
-                let fresh = target(hash)
-                let page = page(fresh, TableHash.page(hash, of: fresh.pages))
-                fits = page.fill(cell, hash: hash, preferredLine: line)
-            }
+        let start = memory.windowOffset(region.window)
+        let bit = UInt64(TableHash.withinStripeBits - 1 - min(region.depth, TableHash.depthMax))
+        let (lower, upper) = (memory.windowOffset(halves.lower.window), memory.windowOffset(halves.upper.window))
+        for place in stride(
+            from: start, to: start + region.pages &* SharedTableLayout.pageBytes, by: TableCell.byteCount)
+        {
+            let cell = TableCell(low: memory.load(place), high: memory.load(place &+ 8))
+            if cell.isEmpty { continue }
+            let hash = cell.hash(seed: memory.hashSeed)
+            let isUpper = hash &>> bit & 1 == 1
+            let pages = isUpper ? halves.upper.pages : halves.lower.pages
+            let page = (isUpper ? upper : lower) &+ TableHash.page(hash, of: pages) &* SharedTableLayout.pageBytes
+            // A key's lines are the same in every page.
+            let line = place & (SharedTableLayout.pageBytes - SharedTableLayout.lineBytes)
+            guard TablePage(memory, at: page).fill(cell, hash: hash, preferredPlace: page &+ line) else { return false }
         }
-        return fits
+        return true
     }
 
     private func replace(_ region: TableRegion, _ hash: UInt64, by fresh: TableRegion, _ file: SharedTableFile) {
@@ -145,27 +159,22 @@ extension TableStripe {
     /// that differ 32-fold in size under a seeded hash.
     private static var directoryEntriesMax: Int { 32 }
 
-    private func split(_ region: TableRegion, _ hash: UInt64, _ file: SharedTableFile) throws(SharedTableError) {
+    private func split(
+        _ region: TableRegion, _ hash: UInt64, _ sizes: [Int], _ file: SharedTableFile
+    ) throws(SharedTableError) {
         guard region.depth < TableHash.depthMax else { throw .full(limit: .stripe) }
         do throws(SharedTableError) {
-            var pages = Self.pagesAfterSplit
-            while true {
+            // Two halves in two thirds of the pages each.
+            for pages in sizes.suffix(2) {
                 let halves = try makeHalves(region, pages: pages, file)
-                if copy(region, to: { Self.isUpper($0, depth: region.depth) ? halves.upper : halves.lower }) {
-                    return try replace(region, hash, by: halves, file)
-                }
+                if copy(region, to: halves) { return try replace(region, hash, by: halves, file) }
                 abandonClaims(file)
-                guard pages < Self.pagesMax else { throw .full(limit: .stripe) }
-                pages = Self.pagesAfterGrowth(pages)
             }
+            throw SharedTableError.full(limit: .stripe)
         } catch {
             abandonClaims(file)
             throw error
         }
-    }
-
-    private static func isUpper(_ hash: UInt64, depth: Int) -> Bool {
-        hash >> UInt64(TableHash.withinStripeBits - 1 - depth) & 1 == 1
     }
 
     private typealias Halves = (lower: TableRegion, upper: TableRegion)

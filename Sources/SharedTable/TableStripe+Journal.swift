@@ -20,7 +20,7 @@ import Synchronization
 /// A change that claims and releases nothing goes from open to idle by one store. What is
 /// written to memory that nothing points to yet (records, new regions) needs no entry.
 ///
-/// The change of a single cell, which nearly all are, has a shorter journal (``change(cellAt:from:to:pairs:)``):
+/// The change of a single cell, which nearly all are, has a shorter journal (``TableStripeAddress/change(cellAt:at:from:to:pairs:)``):
 ///
 /// ```
 /// version odd                                       makes it even
@@ -64,30 +64,10 @@ extension TableStripe {
         MemoryOrder.compilerBarrier()
     }
 
-    /// Changes one cell and the count of pairs, as a change of its own. The lock is held, and no window
-    /// is claimed.
+    /// Changes one cell and the count of pairs; see ``TableStripeAddress/change(cellAt:at:from:to:pairs:)``.
     @inline(__always)
     func change(cellAt target: Int, from old: TableCell, to cell: TableCell, pairs: UInt64) {
-        let version = load(Field.version)
-        let oldPairs = load(Field.pairs)
-        memory.store(version &+ 1, place(Field.version))
-        // The odd version is seen before any word that changes.
-        atomicMemoryFence(ordering: .releasing)
-        memory.store(oldPairs, place(Field.oldPairs))
-        memory.store(old.low, place(Field.oldLow))
-        memory.store(old.high, place(Field.oldHigh))
-        MemoryOrder.compilerBarrier()
-        memory.store(UInt64(truncatingIfNeeded: target) &<< 8 | Phase.cell, place(Field.journal))
-        MemoryOrder.compilerBarrier()
-        memory.store(cell.high, target &+ 8)
-        memory.store(cell.low, target)
-        memory.store(oldPairs &+ pairs, place(Field.pairs))
-        MemoryOrder.compilerBarrier()
-        memory.store(Phase.idle, place(Field.journal))
-        MemoryOrder.compilerBarrier()
-        tableFailpoint()
-        memory.atomic(place(Field.version)).pointee.store(version &+ 2, ordering: .releasing)
-        MemoryOrder.compilerBarrier()
+        TableStripeAddress(self).change(cellAt: memory.base + target, at: target, from: old, to: cell, pairs: pairs)
     }
 
     @inline(__always)
@@ -225,6 +205,48 @@ extension TableStripe {
             guard target >= 0, target <= memory.byteCount - 8, target & 7 == 0 else { continue }
             memory.store(memory.load(entry + 8), target)
         }
+        MemoryOrder.compilerBarrier()
+    }
+}
+
+extension TableStripeAddress {
+    private typealias Field = SharedTableLayout.Stripe
+
+    /// Stores what a kill may leave, a failpoint before it.
+    @inline(__always)
+    private func store(_ value: UInt64, _ field: Int) {
+        tableFailpoint()
+        word(field).pointee.store(value, ordering: .relaxed)
+        MemoryOrder.compilerBarrier()
+    }
+
+    /// Changes one cell and the count of pairs, as a change of its own. The lock is held, and no window
+    /// is claimed.
+    /// - Parameter target, place: where the cell is, and the same from the start of the file.
+    @inline(__always)
+    func change(
+        cellAt target: UnsafeMutableRawPointer, at place: Int, from old: TableCell, to cell: TableCell, pairs: UInt64
+    ) {
+        let version = word(Field.version).pointee.load(ordering: .relaxed)
+        let oldPairs = word(Field.pairs).pointee.load(ordering: .relaxed)
+        store(version &+ 1, Field.version)
+        // The odd version is seen before any word that changes.
+        atomicMemoryFence(ordering: .releasing)
+        store(oldPairs, Field.oldPairs)
+        store(old.low, Field.oldLow)
+        store(old.high, Field.oldHigh)
+        store(UInt64(truncatingIfNeeded: place) &<< 8 | TableStripe.Phase.cell, Field.journal)
+        let words = target.assumingMemoryBound(to: Atomic<UInt64>.self)
+        tableFailpoint()
+        words[1].store(cell.high, ordering: .relaxed)
+        MemoryOrder.compilerBarrier()
+        tableFailpoint()
+        words[0].store(cell.low, ordering: .relaxed)
+        MemoryOrder.compilerBarrier()
+        store(oldPairs &+ pairs, Field.pairs)
+        store(TableStripe.Phase.idle, Field.journal)
+        tableFailpoint()
+        word(Field.version).pointee.store(version &+ 2, ordering: .releasing)
         MemoryOrder.compilerBarrier()
     }
 }

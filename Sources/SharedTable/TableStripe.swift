@@ -104,7 +104,7 @@ struct TableStripe {
 
     /// - Parameter first: what the first attempt gave, which may be the lock of an owner that died.
     @inline(never)
-    private func blockingLock(_ first: RobustMutex.Acquisition, _ file: SharedTableFile) throws(SharedTableError) {
+    func blockingLock(_ first: RobustMutex.Acquisition, _ file: SharedTableFile) throws(SharedTableError) {
         var acquisition = first
         for _ in 0..<Self.spinsMax where acquisition == .busy {
             MemoryOrder.pause()
