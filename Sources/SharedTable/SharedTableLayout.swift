@@ -17,9 +17,9 @@
 ///
 /// ## Arithmetic for 2^32 keys with keys and values of 4 bytes
 ///
-/// A cell takes 16 bytes and holds such a pair. Pages are 65 to 88 % full, so a pair
-/// takes 18 to 25 bytes of cells: 80 to 105 GB in all. A stripe has 2^22 of the keys, in
-/// some 840 regions of 20 to 32 pages. Each has a window: 860,000 windows, 113 GB of
+/// A cell takes 16 bytes and holds such a pair. Pages are 55 to 85 % full, 68 % on average, so a pair
+/// takes about 24 bytes of cells: 105 GB in all. A stripe has 2^22 of the keys, in
+/// some 840 regions of 15 to 32 pages. Each has a window: 860,000 windows, 113 GB of
 /// address space. Directories take 1,024 x 1,024 x 8 bytes, window states 27 MB.
 /// The limits: 1,024 stripes x 16,384 regions x 7,000 pairs = 1.2 x 10^11 pairs in a
 /// capacity of 16 TiB.

@@ -136,13 +136,13 @@ struct TableReaderSlot {
 }
 
 extension SharedTableFile {
-    /// Windows that one call gives back at most: 4 MiB.
-    private static var windowsPerStepMax: Int { 32 }
+    /// Windows that one call gives back at most: 1 MiB, so that the put that does it takes no longer than others.
+    private static var windowsPerStepMax: Int { 8 }
     /// Pages that may stay without being used, whatever the table's size: 8 MiB.
     private static var sparePagesMin: Int { 2048 }
 
     /// Gives pages of free windows back to the system if there are more than a sixteenth
-    /// of all. No lock is held. At most 4 MiB a call; where somebody else is at it, nothing.
+    /// of all. No lock is held. At most 1 MiB a call; where somebody else is at it, nothing.
     @inline(__always)
     func giveBackSparePages() {
         let spare = Int(truncatingIfNeeded: memory.load(Layout.Header.sparePages))

@@ -103,10 +103,20 @@ struct BenchRun {
         let end = Clock.monotonicNanoseconds()
         show(lines.line(name, operations, seconds: Double(end - last) / 1e9, table.statistics()))
         let seconds = Double(end - start) / 1e9
-        let longest = (0..<load.processes).map { board.get(.longestNanoseconds, of: $0) }.max() ?? 0
         return BenchReport.Phase(
             name: name, operations: load.keys, seconds: seconds, operationsPerSecond: Double(load.keys) / seconds,
-            longestMicroseconds: load.times && phase == 0 ? Double(longest) / 1000 : nil, pageFaults: sum(.pageFaults))
+            longest: load.times && phase == 0 ? longest : nil, pageFaults: sum(.pageFaults))
+    }
+
+    private var longest: BenchReport.Longest {
+        let workers = 0..<load.processes
+        func most(_ field: Board.Field) -> Int { workers.map { board.get(field, of: $0) }.max() ?? 0 }
+        let worker = workers.max { board.get(.longestNanoseconds, of: $0) < board.get(.longestNanoseconds, of: $1) }
+        return BenchReport.Longest(
+            microseconds: Double(most(.longestNanoseconds)) / 1000,
+            pageFaults: board.get(.longestPageFaults, of: worker ?? 0),
+            microsecondsWithoutPageFaults: Double(most(.longestNetNanoseconds)) / 1000,
+            millisecondAndMore: sum(.slowOperations), nanosecondsPerPageFault: most(.pageFaultNanoseconds))
     }
 
     private func show(_ line: String) {

@@ -3,13 +3,25 @@ import SharedTable
 
 /// What a benchmark found, as text and as JSON.
 struct BenchReport: Encodable {
+    /// Of single puts, on the clock of the processor time of the thread that did them.
+    struct Longest: Encodable {
+        var microseconds: Double
+        /// Of that put.
+        var pageFaults: Int
+        /// The longest of all puts when what its page faults take on average is not counted.
+        var microsecondsWithoutPageFaults: Double
+        /// How many took so long, page faults not counted.
+        var millisecondAndMore: Int
+        var nanosecondsPerPageFault: Int
+    }
+
     struct Phase: Encodable {
         var name: String
         var operations: Int
         var seconds: Double
         var operationsPerSecond: Double
-        /// On the clock of the process that did it, page faults included; with --times only.
-        var longestMicroseconds: Double?
+        /// With --times only.
+        var longest: Longest?
         var pageFaults: Int
     }
 
@@ -33,7 +45,12 @@ struct BenchReport: Encodable {
         var lines = phases.map { phase in
             var line = "\(phase.name): \(phase.operations) operations in \(TextColumns.fixed(phase.seconds, 2)) s, "
                 + "\(TextColumns.fixed(phase.operationsPerSecond / 1e6, 2)) million/s, \(phase.pageFaults) page faults"
-            if let longest = phase.longestMicroseconds { line += ", longest \(TextColumns.fixed(longest, 1)) us" }
+            if let longest = phase.longest {
+                line += ", longest \(TextColumns.fixed(longest.microseconds, 1)) us with \(longest.pageFaults) page faults; "
+                    + "without page faults, \(longest.nanosecondsPerPageFault) ns each, "
+                    + "\(TextColumns.fixed(longest.microsecondsWithoutPageFaults, 1)) us, "
+                    + "\(longest.millisecondAndMore) of a millisecond and more"
+            }
             return line
         }
         lines.append("memory: \(bytesAllocated) bytes, \(TextColumns.fixed(bytesPerKey, 1)) per key")

@@ -19,6 +19,13 @@ package struct ProcessUsage: Sendable {
         of(1)
     }
 
+    /// Pages that the kernel mapped for the calling thread: one system call.
+    package static var currentThreadPageFaults: Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(1), &usage)
+        return usage.ru_minflt
+    }
+
     private static func of(_ who: CInt) -> ProcessUsage {
         var usage = rusage()
         getrusage(__rusage_who_t(who), &usage)
