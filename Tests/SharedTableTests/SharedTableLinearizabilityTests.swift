@@ -109,19 +109,19 @@ private struct KeyOperation: Sendable {
     }
 }
 
-/// The values of a key: of one word, 5, 90, or 9,000, all the same.
+/// The values of a key: of one word, 5, 90, or 8,000, all the same. The last ones are copied without the lock just so.
 private enum RegisterValue {
     static let torn = -1
 
     static func bytes(_ value: Int, _ key: Int) -> [UInt8] {
-        [Int](repeating: value, count: [1, 5, 90, 9000][key]).withUnsafeBytes { Array($0) }
+        [Int](repeating: value, count: [1, 5, 90, 8000][key]).withUnsafeBytes { Array($0) }
     }
 
     static func read(_ table: SharedTable, _ bytes: [UInt8], _ key: Int) -> Int? {
         guard let value = try? table.get(bytes, as: [UInt8].self) else { return nil }
         return value.withUnsafeBytes { words in
             let words = words.bindMemory(to: Int.self)
-            guard words.count == [1, 5, 90, 9000][key], let first = words.first else { return torn }
+            guard words.count == [1, 5, 90, 8000][key], let first = words.first else { return torn }
             return words.allSatisfy { $0 == first } ? first : torn
         }
     }
