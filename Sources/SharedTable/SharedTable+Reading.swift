@@ -64,6 +64,8 @@ extension SharedTable {
         static let changed = -2
         /// This is for the lock: damage, a large value, or a hash that two records share.
         static let undecided = -3
+        /// No cell holds the pair, so a record may.
+        static let noSmallPair = -4
     }
 
     /// - Returns: bytes of the value, or -1.
@@ -82,8 +84,37 @@ extension SharedTable {
         case 1...7: count = addresses.attempt(TableShortKey(base, key.count), into: target, memory)
         default: count = Attempt.undecided
         }
+        guard count == Attempt.noSmallPair else {
+            readerSlot.leave(sequence)
+            return count >= Attempt.missing ? count : try readAny(key: key, into: target)
+        }
+        let recordCount = attemptRecord(TableShortKey(base, key.count), key, into: target)
         readerSlot.leave(sequence)
-        return count >= Attempt.missing ? count : try readAny(key: key, into: target)
+        return recordCount >= Attempt.missing ? recordCount : try readAny(key: key, into: target)
+    }
+
+    /// Looks for the record of a key that no cell holds. A read is under way.
+    @inline(never)
+    private func attemptRecord(
+        _ short: TableShortKey, _ key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let hash = addresses.hash(short)
+        let stripe = TableStripe(memory, index: TableHash.stripe(hash))
+        let version = stripe.version
+        guard version & 1 == 0, let region = stripe.region(of: hash, unchangedSince: version),
+            let offset = region.page(of: hash, in: memory)
+        else { return Attempt.undecided }
+        let page = TablePage(memory, at: offset)
+        let (first, second) = page.places(hash)
+        let found = page.cells(first, second, TableCell.recordTag(hash), .max)
+        // A cell may have got the pair since.
+        let small = page.cells(first, second, short.needle, short.mask)
+        guard found != 0, small == 0 else {
+            return found | small == 0 && stripe.isUnchanged(since: version) ? Attempt.missing : Attempt.undecided
+        }
+        let record = page.cell(at: page.place(of: found, first, second)).recordOffset
+        guard stripe.isUnchanged(since: version) else { return Attempt.undecided }
+        return attempt(record: record, stripe, version, key, target)
     }
 
     @inline(never)

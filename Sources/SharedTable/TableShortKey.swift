@@ -170,24 +170,13 @@ extension TableAddresses {
         guard version & 1 == 0, let page = page(hash, of: region) else { return SharedTable.Attempt.changed }
         let (first, second) = TableHash.lineOffsets(hash)
         let found = cells_matching(page + first, page + second, key.needle, key.mask)
-        guard found != 0 else { return attemptRecord(hash, page, stripe, version) }
+        guard found != 0 else { return SharedTable.Attempt.noSmallPair }
         let bit = found.trailingZeroBitCount
         let place = page + (bit < 8 ? first : second) + (bit & 7) &* (TableCell.byteCount / 2)
         let words = place.assumingMemoryBound(to: Atomic<UInt64>.self)
         let cell = TableCell(low: words[0].load(ordering: .relaxed), high: words[1].load(ordering: .relaxed))
         guard stripe.isUnchanged(since: version), key.isKey(of: cell) else { return SharedTable.Attempt.changed }
         return key.copyValue(of: cell, into: target) ?? SharedTable.Attempt.changed
-    }
-
-    /// No cell has the key, so a record may.
-    @inline(never)
-    private func attemptRecord(
-        _ hash: UInt64, _ page: UnsafeMutableRawPointer, _ stripe: TableStripeAddress, _ version: UInt64
-    ) -> Int {
-        let (first, second) = TableHash.lineOffsets(hash)
-        let records = cells_matching(page + first, page + second, TableCell.recordTag(hash), .max)
-        return records == 0 && stripe.isUnchanged(since: version)
-            ? SharedTable.Attempt.missing : SharedTable.Attempt.changed
     }
 }
 

@@ -51,7 +51,7 @@ struct BenchWorker: ParsableCommand {
             board: try Board(path: board, workers: load.processes, creates: false), number: number, load: load)
         for phase in BenchLoad.phases.indices {
             worker.board.set(phase, .phasesDone, of: number)
-            worker.board.waitForPhase(phase + 1)
+            try worker.board.waitForPhase(phase + 1)
             try worker.run(phase)
         }
         worker.board.set(BenchLoad.phases.count, .phasesDone, of: number)
@@ -94,6 +94,7 @@ struct BenchWork {
             if times { timer.stop() }
             done += 1
             if done & 255 == 0 { board.set(done, .operations, of: number) }
+            if done & 0xFFFF == 0 { try board.expectParent() }
         }
         if times { timer.report(to: board, number) }
         board.set(ProcessUsage.current().minorPageFaults - faultsBefore, .pageFaults, of: number)

@@ -19,6 +19,7 @@ final class Board {
 
     let path: String
     private let mapping: MemoryMapping
+    private let parentNumber = ProcessIdentity.parentNumber
     private static let lineBytes = 128
 
     /// - Parameter creates: makes the file, for so many workers.
@@ -48,7 +49,19 @@ final class Board {
     }
 
     /// Waits until the parent starts a phase.
-    func waitForPhase(_ wanted: Int) {
-        while phase < wanted { Clock.blockingSleep(nanoseconds: 200_000) }
+    func waitForPhase(_ wanted: Int) throws(ParentEnded) {
+        while phase < wanted {
+            try expectParent()
+            Clock.blockingSleep(nanoseconds: 200_000)
+        }
+    }
+
+    struct ParentEnded: Error, CustomStringConvertible {
+        let description = "the process that leads this one has ended"
+    }
+
+    /// A worker does not outlive its parent.
+    func expectParent() throws(ParentEnded) {
+        if ProcessIdentity.parentNumber != parentNumber { throw ParentEnded() }
     }
 }

@@ -91,6 +91,7 @@ struct TortureWorker: ParsableCommand {
         var index = board.get(.operations, of: number)
         while board.phase == 1 {
             guard index < board.get(.operationsMax, of: number) else {
+                try board.expectParent()
                 Clock.blockingSleep(nanoseconds: 500_000)
                 continue
             }

@@ -18,6 +18,9 @@ package struct ProcessIdentity: Equatable, Sendable {
         self.startTicks = startTicks
     }
 
+    /// The process that started this one; another one once that has ended.
+    package static var parentNumber: Int32 { getppid() }
+
     /// Whether the process still runs. One whose start is not known counts as long
     /// as any process has its number.
     package var isAlive: Bool {
