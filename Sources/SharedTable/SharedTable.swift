@@ -191,6 +191,7 @@ public final class SharedTable {
         _ write: TableWrite, _ stripe: TableStripe, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
         hash: UInt64
     ) throws(SharedTableError) -> TableWriteOutcome {
+        TableMoment.reached(.locked)
         let outcome: TableWriteOutcome
         do throws(SharedTableError) {
             outcome = try stripe.write(write, key: key, value: value, hash: hash, file)

@@ -89,6 +89,10 @@ func tableFailpoint() {
         // Sendable because a test sets it before any thread uses a table.
         nonisolated(unsafe) static var regionPagesMax = SharedTableLayout.windowPages
 
+        /// Free pages at which some are given back.
+        // Sendable because it is set before any thread uses a table.
+        nonisolated(unsafe) static var sparePagesMin = SharedTableFile.sparePagesMinUsual
+
         @inline(never)
         static func willStore() { storeObserver?() }
     }

@@ -139,7 +139,14 @@ extension SharedTableFile {
     /// Windows that one call gives back at most: 1 MiB, so that the put that does it takes no longer than others.
     private static var windowsPerStepMax: Int { 8 }
     /// Pages that may stay without being used, whatever the table's size: 8 MiB.
-    private static var sparePagesMin: Int { 2048 }
+    private static var sparePagesMin: Int {
+        #if DEBUG
+            TableFailpoints.sparePagesMin
+        #else
+            sparePagesMinUsual
+        #endif
+    }
+    static var sparePagesMinUsual: Int { 2048 }
 
     /// Gives pages of free windows back to the system if there are more than a sixteenth
     /// of all. No lock is held. At most 1 MiB a call; where somebody else is at it, nothing.
@@ -152,7 +159,7 @@ extension SharedTableFile {
     @inline(never)
     private func giveBack(_ spare: Int) {
         let allocated = Int(truncatingIfNeeded: memory.load(Layout.Header.bytesAllocated)) / Layout.pageBytes
-        guard spare > allocated / 16 else { return }
+        guard spare > allocated / 16 || Self.sparePagesMin < Self.sparePagesMinUsual else { return }
         let mutex = RobustMutex(at: memory.base + Layout.Header.trimMutex)
         switch mutex.tryLock() {
         case .acquired: break
@@ -196,6 +203,7 @@ extension SharedTableFile {
         // Killed from here on, the window has no pages that anybody counts on.
         memory.store(WindowState.givenBack, stateOffset(window))
         MemoryOrder.compilerBarrier()
+        TableMoment.reached(.windowEmptied)
         do throws(SystemError) {
             try descriptor.punchHole(offset: memory.windowOffset(window), byteCount: Layout.windowBytes)
         } catch {

@@ -101,6 +101,7 @@ extension TableStripe {
             abandonClaims(file)
             return false
         }
+        TableMoment.reached(.regionCopied)
         replace(region, hash, by: fresh, file)
         return true
     }

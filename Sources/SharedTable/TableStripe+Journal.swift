@@ -60,6 +60,7 @@ extension TableStripe {
         MemoryOrder.compilerBarrier()
         memory.store(journal &+ 1 << 8, place(Field.journal))
         MemoryOrder.compilerBarrier()
+        TableMoment.reached(.wordNoted)
         memory.store(value, target)
         MemoryOrder.compilerBarrier()
     }
@@ -89,7 +90,10 @@ extension TableStripe {
         memory.store(hasLists ? Phase.finishing : Phase.idle, place(Field.journal))
         MemoryOrder.compilerBarrier()
         endVersion()
-        if hasLists { finish(file) }
+        if hasLists {
+            TableMoment.reached(.changeDone)
+            finish(file)
+        }
     }
 
     @inline(__always)
@@ -243,6 +247,7 @@ extension TableStripeAddress {
         tableFailpoint()
         words[0].store(cell.low, ordering: .relaxed)
         MemoryOrder.compilerBarrier()
+        TableMoment.reached(.cellChanged)
         store(oldPairs &+ pairs, Field.pairs)
         store(TableStripe.Phase.idle, Field.journal)
         tableFailpoint()

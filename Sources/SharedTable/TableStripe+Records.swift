@@ -192,6 +192,7 @@ extension TableStripe {
         let hash = TableHash.of(key, seed: memory.hashSeed)
         guard TableHash.stripe(hash) == index, let place = place(of: record, hash) else { return false }
         let copy = try write(key: key, value: record.value(memory), file)
+        TableMoment.reached(.recordCopied)
         begin()
         set(TableCell(record: copy.offset, hash: hash).high, at: place + 8)
         countRecord(copy)

@@ -64,6 +64,7 @@ extension SharedTableFile {
             stripe.noteClaim(windows)
             let taken = windows.prefix { take($0, for: stripe.index) }
             if taken.count == count {
+                TableMoment.reached(.windowClaimed)
                 raise(Layout.Header.windowsUsed, to: windows.upperBound)
                 try allocate(windows, byteCount: byteCount, for: stripe)
                 return windows

@@ -16,6 +16,9 @@ struct TortureCommand: ParsableCommand {
     @Option(help: "Check the whole table after so many kills.")
     var checkInterval = 25
 
+    @Flag(help: "Before that let one die at each named moment: debug programs only.")
+    var moments = false
+
     func validate() throws {
         guard load.processes >= 1, load.processes <= 64 else { throw ValidationError("--processes must be 1 to 64") }
         guard load.keys >= 1, load.keys < 1 << 24 else { throw ValidationError("--keys must be 1 to 16777215") }
@@ -31,7 +34,7 @@ struct TortureCommand: ParsableCommand {
         defer { try? Directory.removeFile(board.path) }
         var torture = try Torture(path: path, board: board, load: load)
         defer { torture.stop() }
-        try torture.run(kills: kills, checkInterval: checkInterval)
+        try torture.run(kills: kills, checkInterval: checkInterval, moments: moments)
         let statistics = torture.table.statistics()
         print(
             "\(kills) processes killed, \(statistics.puts) puts, \(statistics.removals) removals, "
@@ -52,6 +55,8 @@ struct Torture {
     /// The values that each worker's keys have, by its steps up to `known`.
     private var models: [[Int: [UInt8]]]
     private var known: [Int]
+    /// The step in which each worker was killed last.
+    private var killedAt: [Int]
     private var adds = 0
     private var uncertainAdds = 0
 
@@ -63,11 +68,14 @@ struct Torture {
         workers = Array(repeating: nil, count: load.processes)
         models = Array(repeating: [:], count: load.processes)
         known = Array(repeating: 0, count: load.processes)
+        killedAt = Array(repeating: -1, count: load.processes)
     }
 
-    mutating func run(kills: Int, checkInterval: Int) throws {
+    mutating func run(kills: Int, checkInterval: Int, moments: Bool) throws {
         board.phase = 1
         for worker in workers.indices { try start(worker) }
+        // First, while there are regions that have yet to grow.
+        if moments { try runMoments() }
         var random = SystemRandomNumberGenerator()
         for kill in 1...max(1, kills) where kills > 0 {
             Clock.blockingSleep(nanoseconds: UInt64.random(in: 0...20_000_000, using: &random))
@@ -82,6 +90,38 @@ struct Torture {
         try checkCounters()
     }
 
+    /// Lets a process die at each named moment, while the others go on.
+    private mutating func runMoments() throws {
+        #if DEBUG
+            for moment in TableMoment.allCases {
+                for count in [1, 3] {
+                    try end(0, kills: true)
+                    do {
+                        try start(0, ["--moment", moment.rawValue, "--count", "\(count)"])
+                        try expectDeath(0, moment.rawValue)
+                        try end(0, kills: true)
+                        try check()
+                    } catch let fault as Fault {
+                        throw Fault(description: "moment \(moment), \(count): \(fault.description)")
+                    }
+                    try start(0)
+                }
+            }
+        #else
+            throw Fault(description: "only debug programs die at moments")
+        #endif
+    }
+
+    /// Waits until a process has died by itself.
+    private func expectDeath(_ worker: Int, _ moment: String) throws {
+        while let process = workers[worker], !process.hasEnded {
+            guard board.get(.operations, of: worker) < board.get(.operationsMax, of: worker) else {
+                throw Fault(description: "the moment \(moment) did not come in \(Self.stepsMax) steps")
+            }
+            Clock.blockingSleep(nanoseconds: 500_000)
+        }
+    }
+
     mutating func stop() {
         for worker in workers.compactMap({ $0 }) {
             worker.kill()
@@ -93,10 +133,10 @@ struct Torture {
     /// Steps that a process may do before it is killed: the parent has to follow them all.
     private static let stepsMax = 5000
 
-    private mutating func start(_ worker: Int) throws {
+    private mutating func start(_ worker: Int, _ more: [String] = []) throws {
         board.set(known[worker] + Self.stepsMax, .operationsMax, of: worker)
         let arguments = ["torture-worker", "--path", path, "--board", board.path, "--number", "\(worker)"]
-        workers[worker] = try ChildProcess(thisProgramWith: arguments + load.arguments)
+        workers[worker] = try ChildProcess(thisProgramWith: arguments + load.arguments + more)
     }
 
     private mutating func end(_ worker: Int, kills: Bool) throws {
@@ -107,7 +147,10 @@ struct Torture {
         guard outcome == (kills ? -9 : 0) else { throw Fault(description: "process \(worker) ended with \(outcome)") }
         let done = board.get(.operations, of: worker)
         replay(worker, to: done)
-        try compare(worker, inFlight: kills ? TortureStep(done, worker: worker, load) : nil)
+        // A step that was under way at a kill stays uncertain until its process has come to do it again.
+        let isUncertain = kills || killedAt[worker] == done
+        if kills { killedAt[worker] = done }
+        try compare(worker, inFlight: isUncertain ? TortureStep(done, worker: worker, load) : nil)
     }
 
     private mutating func replay(_ worker: Int, to end: Int) {

@@ -39,14 +39,16 @@ struct TortureStep {
         }
         // In waves, so that the table grows and shrinks.
         let isShrinking = index / (4 * load.keys) % 2 == 1
-        keyNumber = Int(random.next() % UInt64(load.keys))
+        // Some keys are written again and again, so that there are dead records to collect.
+        let isHot = random.next() % 4 == 0
+        keyNumber = Int(random.next() % UInt64(isHot ? min(8, load.keys) : load.keys))
         key = Self.key(keyNumber, worker: worker)
         guard choice >= (isShrinking ? 70 : 25) else {
             action = .remove
             return
         }
         let byteCount =
-            switch random.next() % 100 {
+            switch isHot ? 90 : random.next() % 100 {
             case 0..<50: 4
             case 50..<80: Int(random.next() % 100)
             case 80..<99: Int(random.next() % 4000)
@@ -84,8 +86,21 @@ struct TortureWorker: ParsableCommand {
     @Option var board: String
     @Option var number: Int
     @OptionGroup var load: TortureLoad
+    @Option(help: "Die at this moment, for the so-manieth time: debug programs only.") var moment: String?
+    @Option var count = 1
+
+    private func arm() throws {
+        guard let moment else { return }
+        #if DEBUG
+            guard let moment = TableMoment(rawValue: moment) else { throw ValidationError("no moment is called \(moment)") }
+            TableMoment.arm(moment, count: count)
+        #else
+            throw ValidationError("only debug programs die at moments: not \(moment)")
+        #endif
+    }
 
     func run() throws {
+        try arm()
         let table = try SharedTable(attaching: path)
         let board = try Board(path: board, workers: load.processes, creates: false)
         var index = board.get(.operations, of: number)

@@ -71,14 +71,15 @@ extension SharedTableSuites {
             }
         }
 
-        /// The program `table` kills its own writers; a few here, thousands in `make soak`.
+        /// The program `table` kills its own writers, and lets one die at each named moment: a few here, thousands
+        /// in `make soak`.
         @Test(.noHang) func killedProcessesLoseAndBlockNothing() throws {
-            let kills = 20 * seeds(1).count
+            let kills = 10 * seeds(1).count
             let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
             let program = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "table").path
             let process = Process()
             process.executableURL = URL(fileURLWithPath: program)
-            process.arguments = ["torture", "--kills", "\(kills)", "--keys", "300", "--processes", "3"]
+            process.arguments = ["torture", "--kills", "\(kills)", "--keys", "3000", "--processes", "3", "--moments"]
             process.standardOutput = FileHandle.nullDevice
             try process.run()
             process.waitUntilExit()

@@ -33,6 +33,13 @@ package struct ChildProcess: Sendable {
         return Self.outcome(status)
     }
 
+    /// Whether it has ended; ``blockingWait()`` still says how.
+    package var hasEnded: Bool {
+        var information = siginfo_t()
+        return waitid(P_PID, id_t(number), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+            && information.si_signo != 0
+    }
+
     /// Its exit code or minus the signal, if it has ended; asked once more it is not there.
     package func outcomeIfEnded() -> Int32? {
         var status: CInt = 0
