@@ -73,6 +73,7 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
 	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
+	$(SWIFT) build --product table && .build/debug/table torture --kills 500 --keys 3000 --moments
 	$(SWIFT) build -c release --product bench
 	.build/release/bench churn --directory $(CHURN_DIRECTORY) --seconds $(CHURN_SECONDS)
 	$(MAKE) fulldisk
