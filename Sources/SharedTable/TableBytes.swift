@@ -70,8 +70,8 @@ enum TableBytes {
 
 /// How a hash of 64 bits says where a key is.
 ///
-/// Keys of up to 15 bytes are hashed as the two words that their cell holds, by two folded multiplications
-/// as in wyhash (Wang Yi 2019), so that a cell can be hashed where it is; longer ones by XXH3.
+/// It is XXH3, of longer keys' bytes, and of 16 bytes for keys of up to 15: the two words that their cell
+/// holds, with their length as the last byte, under another seed. So a cell can be hashed where it is, and no length is branched on.
 ///
 /// ```
 /// 63..54  stripe
@@ -101,24 +101,7 @@ enum TableHash {
     /// The hash of a key of up to 15 bytes, as words with zeros behind it.
     @inline(__always)
     static func of(_ low: UInt64, _ high: UInt64, byteCount: Int, seed: UInt64) -> UInt64 {
-        of(low, high, byteCount: byteCount, seed: seed, secondSeed(seed))
-    }
-
-    /// What the second word is mixed with.
-    @inline(__always)
-    static func secondSeed(_ seed: UInt64) -> UInt64 { seed &* 0x9FB2_1C65_1E98_DF25 ^ 0xA076_1D64_78BD_642F }
-
-    @inline(__always)
-    static func of(_ low: UInt64, _ high: UInt64, byteCount: Int, seed: UInt64, _ secondSeed: UInt64) -> UInt64 {
-        let first = folded(low ^ seed, high ^ secondSeed)
-        let count = UInt64(truncatingIfNeeded: byteCount)
-        return folded(first ^ count ^ 0xE703_7ED1_A0B4_28DB, 0x8EBC_6AF0_9C88_C6E3)
-    }
-
-    @inline(__always)
-    private static func folded(_ one: UInt64, _ other: UInt64) -> UInt64 {
-        let product = one.multipliedFullWidth(by: other)
-        return product.high ^ product.low
+        XXH3.hash64(low, high | UInt64(truncatingIfNeeded: byteCount) &<< 56, seed: ~seed)
     }
 
     /// The entry of a directory of 2^depth entries.

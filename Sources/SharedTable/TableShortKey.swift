@@ -91,7 +91,6 @@ struct TableAddresses {
     /// The last distance from the first window at which a page may be.
     private let pageOffsetMax: UInt
     private let seed: UInt64
-    private let secondSeed: UInt64
 
     init(_ memory: TableMemory) {
         base = memory.base
@@ -99,12 +98,11 @@ struct TableAddresses {
         windows = base + (memory.windowsOffset - SharedTableLayout.windowBytes)
         pageOffsetMax = UInt(memory.windowCount << SharedTableLayout.windowShift - SharedTableLayout.pageBytes)
         seed = memory.hashSeed
-        secondSeed = TableHash.secondSeed(memory.hashSeed)
     }
 
     @inline(__always)
     func hash(_ key: TableShortKey) -> UInt64 {
-        TableHash.of(key.word, 0, byteCount: key.byteCount, seed: seed, secondSeed)
+        TableHash.of(key.word, 0, byteCount: key.byteCount, seed: seed)
     }
 
     @inline(__always)
