@@ -110,11 +110,8 @@ final class AdminSocket {
 
     /// Ends a backup that is under way, and every connection; the name is gone.
     func blockingStop() {
-        if let running = backup {
-            running.run.cancel(.stopping)
-            running.thread.blockingJoin()
-            finishBackupIfDone()
-        }
+        backup?.run.cancel(.stopping)
+        blockingFinishBackup()
         clients.removeAll()
         if !isStopped { removeName() }
         isStopped = true
@@ -223,10 +220,16 @@ final class AdminSocket {
     }
 
     private func finishBackupIfDone() {
-        guard let ended = backup, let result = ended.run.result else { return }
+        if backup?.run.result != nil { blockingFinishBackup() }
+    }
+
+    /// Waits for the end of a backup, if one is under way, and says how it went.
+    private func blockingFinishBackup() {
+        guard let ended = backup else { return }
         ended.thread.blockingJoin()
         backup = nil
-        switch result {
+        switch ended.run.result {
+        case nil: break
         case .success(let report):
             logger.notice("backed up to \(ended.path): \(report.byteCount) bytes, \(report.findings.count) findings")
             for finding in report.findings.prefix(Self.findingsMax) { send(.finding(finding), to: ended.client) }

@@ -1,9 +1,12 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A thread of the operating system that runs one closure.
 package final class Thread: Sendable {
     private let handle: pthread_t
+    /// To join twice is undefined: the handle may be another thread's by then. Relaxed: whoever joins is one.
+    private let isJoined = Atomic<Bool>(false)
 
     private final class Start {
         let name: String
@@ -43,6 +46,7 @@ package final class Thread: Sendable {
 
     /// Waits for the thread's end. Once.
     package func blockingJoin() {
+        precondition(!isJoined.exchange(true, ordering: .relaxed), "a thread is joined once")
         pthread_join(handle, nil)
     }
 
