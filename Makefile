@@ -55,7 +55,7 @@ simulate: bootstrap ## Crash simulated stores: some 15,000 states compared, then
 
 survey: bootstrap ## Plant bugs in the engine, and see that the simulator catches each
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
-	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 60
+	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 120
 
 powercut: build ## Cut the power under real servers on a real file system; needs root, FUSE and loop devices
 	scripts/bootstrap soak

@@ -53,10 +53,12 @@ struct Simulate: ParsableCommand {
         throw ExitCode.failure
     }
 
-    private func fleet(_ lane: Simulation.Lane, seconds: Double? = nil) -> SimulationFleet {
-        let end = firstSeed.addingReportingOverflow(seeds)
+    /// - Parameter skipped: seeds that are left out before the first.
+    private func fleet(_ lane: Simulation.Lane, skipped: UInt64 = 0, seconds: Double? = nil) -> SimulationFleet {
+        let first = firstSeed &+ skipped
+        let end = first.addingReportingOverflow(seeds)
         return SimulationFleet(
-            lane, seeds: firstSeed..<(end.overflow ? .max : end.partialValue),
+            lane, seeds: first..<(end.overflow ? .max : end.partialValue),
             seconds: seconds ?? self.seconds ?? .infinity)
     }
 
@@ -92,7 +94,9 @@ struct Simulate: ParsableCommand {
             PlantedBug.plant(bug)
             var isCaught = false
             for lane in Simulation.Lane.allCases where !isCaught {
-                let result = try fleet(lane, seconds: seconds ?? 60).blockingRun(threadCount: threads)
+                // The damages to the second store, as `make simulate` has them: the first one shows fewer bugs.
+                let skipped: UInt64 = lane == .rot ? 999 : 0
+                let result = try fleet(lane, skipped: skipped, seconds: seconds ?? 60).blockingRun(threadCount: threads)
                 isCaught = result.failure != nil
                 let finding = result.failure.map { "seed \($0.seed): \($0.reason.prefix(120))" } ?? "not caught"
                 print("\(bug.rawValue), \(lane.rawValue), \(summary(result)): \(finding)")

@@ -47,7 +47,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case useBeforeMarked
     /// Copies get sequence numbers of their own.
     case renumberCopies
-    /// A record is copied although a write of its key came while it was read.
+    /// A record is copied although a write of its key is under way.
     case copyUnapplied
     /// A segment is freed while a read in it is under way.
     case freeWhileRead

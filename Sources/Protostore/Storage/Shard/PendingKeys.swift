@@ -243,6 +243,7 @@ struct PendingKeys: ~Copyable {
     /// Whether a write of such a key may have a place in a log, and not yet its slot. A group's
     /// may as well: see ``firstHoldSequence``.
     func hasUnapplied(hash: UInt64) -> Bool {
+        if PlantedBug.isPlanted(.copyUnapplied) { return false }
         var isFound = false
         forEachKey(hash: hash) { key in
             if key.pointee.isResolving || key.pointee.lastRecord != (-1, -1) { isFound = true }

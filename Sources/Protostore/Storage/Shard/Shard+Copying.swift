@@ -171,8 +171,7 @@ extension Shard where Memory: ~Copyable {
             return true
         }
         // One that came while it was read. What it deletes must not be copied: `ShardDesk.copiesFloor`.
-        let isUnapplied = pending.hasUnapplied(hash: entry.hash.index) && !PlantedBug.isPlanted(.copyUnapplied)
-        guard header.kind == .delete || !isUnapplied else {
+        guard header.kind == .delete || !pending.hasUnapplied(hash: entry.hash.index) else {
             order.deferred.append(entry)
             compactor.hasDeferred = true
             return true
