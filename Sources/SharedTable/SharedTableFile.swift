@@ -1,5 +1,3 @@
-import Synchronization
-
 import var Glibc.EEXIST
 import var Glibc.ELOOP
 import var Glibc.ENOENT
@@ -27,7 +25,7 @@ public final class SharedTableFile: @unchecked Sendable {
     /// Whether others can wait for this process's readers; else these read under locks.
     let canReadWithoutLocks: Bool
     let descriptor: FileDescriptor
-    private let forkState: Mutex<ForkState>
+    private let forkState: Locked<ForkState>
 
     /// Which process's lock of the file this is.
     private struct ForkState: ~Copyable {
@@ -44,7 +42,7 @@ public final class SharedTableFile: @unchecked Sendable {
     public init(attaching path: String) throws(SharedTableError) {
         self.path = path
         ProcessIdentity.countForks()
-        forkState = Mutex(ForkState(count: ProcessIdentity.forkCount, descriptor: nil))
+        forkState = Locked(ForkState(count: ProcessIdentity.forkCount, descriptor: nil))
         canReadWithoutLocks = MemoryOrder.registerForBarriers()
         descriptor = try Self.open(path)
         let superblock = try TableSuperblock(reading: descriptor, path: path)

@@ -37,7 +37,7 @@ struct TombstoneSurvey {
     private let segments: [Int]
     private var phase = Phase.collecting
     private var position = 0
-    /// While they are collected in any order, later ``sorted()``.
+    /// In any order while they are collected, by hash from the window's start when that is over.
     private var found: [Tombstone]
     private let countMax: Int
     /// Hashes of whose deletes the pass finds out.
