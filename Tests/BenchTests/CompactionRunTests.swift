@@ -96,4 +96,16 @@ import Testing
         #expect(samples.verdict.residentRatio == 1.1)
         #expect(samples.verdict.descriptorsAtEnd == 10)
     }
+
+    /// None of these is a trap later on.
+    @Test(arguments: [
+        "--segments 9223372036854775807", "--megabytes-per-second 18446744073709551615", "--channels 9223372036854775807",
+        "--read-microseconds 18446744073709551615", "--expiry-milliseconds 18446744073709551615", "--reads nan",
+        "--deletes 0.6 --expiry 0.6", "--distribution sequential", "--segment-bytes 3",
+    ])
+    func whatIsOutOfRangeIsRefused(arguments: String) {
+        let words = arguments.split(separator: " ").map(String.init)
+        #expect(throws: (any Error).self) { try ChurnCommand.parse(words) }
+        #expect(throws: (any Error).self) { try CompactionCommand.parse(words) }
+    }
 }

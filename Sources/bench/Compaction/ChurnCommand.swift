@@ -41,9 +41,11 @@ struct ChurnCommand: ParsableCommand {
 
     func validate() throws {
         try store.validate()
-        guard seconds > 0, (0.01...0.95).contains(full), (0...0.99).contains(reads), deletes >= 0, expiry >= 0,
-            deletes + expiry <= 1, distribution != .sequential
-        else { throw ValidationError("a share or --seconds is out of range") }
+        guard (0.1...1e9).contains(seconds), (0.01...0.95).contains(full) else {
+            throw ValidationError("--seconds is 0.1 to 1e9, --full 0.01 to 0.95")
+        }
+        try EngineOptions.validateMix(
+            reads: reads, deletes: deletes, expiry: expiry, expiryMilliseconds: expiryMilliseconds, distribution)
     }
 
     func run() throws {

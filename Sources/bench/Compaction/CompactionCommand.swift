@@ -62,15 +62,11 @@ struct CompactionCommand: ParsableCommand {
 
     func validate() throws {
         try store.validate()
-        guard (0...0.99).contains(live), (0...0.99).contains(reads) else {
-            throw ValidationError("--live and --reads are 0 to 0.99")
+        guard (0...0.99).contains(live), overwrites > 0, overwrites <= 1e6 else {
+            throw ValidationError("--live is 0 to 0.99, --overwrites above 0 and at most 1e6")
         }
-        guard deletes >= 0, expiry >= 0, deletes + expiry <= 1 else {
-            throw ValidationError("--deletes and --expiry are shares of the writes")
-        }
-        guard overwrites > 0, distribution != .sequential else {
-            throw ValidationError("--overwrites is above 0, and --distribution uniform or zipfian")
-        }
+        try EngineOptions.validateMix(
+            reads: reads, deletes: deletes, expiry: expiry, expiryMilliseconds: expiryMilliseconds, distribution)
     }
 
     func run() throws {

@@ -47,12 +47,30 @@ struct EngineOptions: ParsableArguments {
 
     func validate() throws {
         guard layout != nil else { throw ValidationError("--segment-bytes is a power of two from 64 KiB to 1 GiB") }
-        guard segments >= 4, (1...128).contains(shards), (1...4096).contains(clients), channels > 0,
-            megabytesPerSecond > 0, (5...60_000).contains(valueBytes)
-        else { throw ValidationError("--segments, --shards, --clients, --channels or --value-bytes is out of range") }
+        guard (4...1 << 24).contains(segments), (1...128).contains(shards), (1...4096).contains(clients),
+            (5...60_000).contains(valueBytes)
+        else { throw ValidationError("--segments, --shards, --clients or --value-bytes is out of range") }
+        // A minute for each request, and more than any disk does.
+        guard [readMicroseconds, writeMicroseconds, flushMicroseconds].allSatisfy({ $0 <= 60_000_000 }),
+            (1...1_000_000).contains(megabytesPerSecond), (1...1024).contains(channels)
+        else { throw ValidationError("the simulated disk's times, speed or --channels are out of range") }
         if let directory, FileManager.default.fileExists(atPath: directory) {
             throw ValidationError("\(directory) is there already")
         }
+    }
+
+    /// Checks what both commands over an engine let their clients do.
+    static func validateMix(
+        reads: Double, deletes: Double, expiry: Double, expiryMilliseconds: UInt64, _ distribution: Distribution
+    ) throws {
+        guard (0...0.99).contains(reads), deletes >= 0, expiry >= 0, deletes + expiry <= 1 else {
+            throw ValidationError("--reads is 0 to 0.99, --deletes and --expiry are shares of the writes")
+        }
+        // A year.
+        guard (1...31_536_000_000).contains(expiryMilliseconds) else {
+            throw ValidationError("--expiry-milliseconds is 1 to 31536000000")
+        }
+        guard distribution != .sequential else { throw ValidationError("--distribution is uniform or zipfian") }
     }
 
     /// Records with such values that one segment can hold at most.
@@ -67,7 +85,7 @@ struct EngineOptions: ParsableArguments {
 
     /// Keys of which that share of the record space is live, where so many of the writes are deletes.
     func keyCount(live: Double, deleteShare: Double) -> UInt32 {
-        UInt32(max(16, live / (1 - min(0.9, deleteShare)) * Double(segments * recordsPerSegment)))
+        UInt32(min(max(16, live / (1 - min(0.9, deleteShare)) * Double(segments * recordsPerSegment)), 4e9))
     }
 
     struct Opened {
