@@ -204,19 +204,30 @@ extension SimulatedOperation {
         switch kind {
         case .groupMessage: return true
         case .get:
-            return answer.status == (isPresent ? .found : .missing) && value.matches(answer.value)
+            guard answer.status == (isPresent ? .found : .missing), permitsFacts(answer, value) else { return false }
+            return request.operation == .probe ? answer.value == nil : value.matches(answer.value)
         case .put:
             let looks = write.condition != .always || write.returnsOldValue
             let isMet = write.condition == .always || (write.condition == .ifPresent) == isPresent
             return answer.status == (isMet ? .done : .conditionFailed) && answer.existed == (looks && isPresent)
                 && permitsOldValue(answer, value)
         case .delete, .hold:
-            return answer.status == .done && answer.existed == isPresent && permitsOldValue(answer, value)
+            return answer.status == .done && answer.existed == isPresent && permitsFacts(answer, value)
+                && permitsOldValue(answer, value)
         case .update:
             guard let shown, !shown.isNonsense else { return false }
             return answer.status == .done && answer.existed == isPresent && value.matches(shown.value)
+                && permitsFacts(answer, value)
                 && (!isPresent || shown.valueType == version.valueType)
         }
+    }
+
+    /// Whether an answer describes the record that it is about, or none.
+    private func permitsFacts(_ answer: SimulatedAnswer, _ value: KeyVersion) -> Bool {
+        let facts = answer.facts
+        return (facts.sequence != 0) == value.isPut && (facts.writtenMilliseconds != 0) == value.isPut
+            && facts.valueBytes == value.valueBytes && facts.valueType == value.valueType
+            && facts.expiryMilliseconds == value.expiryMilliseconds
     }
 
     private func permitsOldValue(_ answer: SimulatedAnswer, _ value: KeyVersion) -> Bool {

@@ -48,7 +48,7 @@ struct OperationMix {
         let key = history.keys[operation.key]
         switch pick {
         case ..<gets:
-            operation.begin(.get, .get, key: key)
+            operation.begin(.get, history.chance(3) ? .probe : .get, key: key)
         case ..<(gets + deletes):
             operation.begin(.delete, .delete, key: key)
             operation.write.returnsOldValue = history.chance(3)

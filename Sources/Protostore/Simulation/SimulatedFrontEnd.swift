@@ -123,7 +123,7 @@ final class SimulatedFrontEnd {
     ) throws(Discrepancy) -> SimulatedAnswer {
         var answer = SimulatedAnswer(
             status: reply.status, refusal: reply.refusal, existed: reply.existed, value: nil,
-            extentBytes: reply.extentBytes, milliseconds: history.wallMilliseconds, step: history.step,
+            facts: RecordFacts(reply), extentBytes: reply.extentBytes, milliseconds: history.wallMilliseconds, step: history.step,
             commitNumber: commitNumber)
         guard reply.buffer != nil else { return answer }
         answer.value = ObservedValue(
@@ -187,5 +187,17 @@ final class SimulatedFrontEnd {
 
     var groupWrites: [[SimulatedGroup.Write]] {
         endedGroups + sentGroups.sorted { $0.key < $1.key }.map(\.value)
+    }
+}
+
+extension RecordFacts {
+    /// What a reply says of the record that it looked at.
+    fileprivate init(_ reply: ShardReply) {
+        self.init()
+        valueBytes = reply.valueBytes
+        valueType = reply.valueType
+        expiryMilliseconds = reply.expiryMilliseconds
+        writtenMilliseconds = reply.writtenMilliseconds
+        sequence = reply.sequence
     }
 }

@@ -10,6 +10,7 @@ final class SimulatedOperation: CustomStringConvertible {
     }
 
     enum Kind {
+        /// A get, or a probe.
         case get, put, delete, update, hold
         /// A message of a group that is about no key: `commit` and `settle`.
         case groupMessage
@@ -96,7 +97,7 @@ final class SimulatedOperation: CustomStringConvertible {
         details.pointee = WriteDetails()
         request = ShardRequest(
             operation, hash: key.hash, key: keyBytes, client: 0, ticket: ticket, allowanceBytes: .max,
-            write: operation == .get ? nil : details)
+            write: operation == .get || operation == .probe ? nil : details)
         request.namespace = key.namespace
     }
 
@@ -175,6 +176,8 @@ struct SimulatedAnswer {
     var refusal: WriteRefusal
     var existed: Bool
     var value: ObservedValue?
+    /// Of the record, as a probe's reply has it.
+    var facts: RecordFacts
     var extentBytes: UInt32
     /// Wall time when it came, and the step.
     var milliseconds: UInt64

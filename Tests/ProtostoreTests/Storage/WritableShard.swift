@@ -1,3 +1,5 @@
+import Testing
+
 @testable import Protostore
 
 /// One shard with an empty log on a simulated disk, and a client that waits for each reply.
@@ -12,6 +14,8 @@ final class WritableShard {
     private var memory: [UnsafeMutableRawBufferPointer] = []
     private var details: [UnsafeMutablePointer<WriteDetails>] = []
     private(set) var replies: [UInt32: Reply] = [:]
+    /// The same as they came; their buffers are given back.
+    private(set) var wholeReplies: [UInt32: ShardReply] = [:]
 
     struct Reply: Equatable {
         var status: ShardReply.Status
@@ -78,7 +82,7 @@ final class WritableShard {
         _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> UInt32 {
         var write: UnsafeMutablePointer<WriteDetails>?
-        if operation != .get {
+        if operation != .get, operation != .probe {
             write = makeDetails(value)
             change(&write!.pointee)
         }
@@ -99,12 +103,23 @@ final class WritableShard {
             replies[reply.ticket] = Reply(
                 status: reply.status, refusal: reply.refusal, existed: reply.existed,
                 value: reply.buffer == nil ? nil : [UInt8](reply.valueBuffer))
+            wholeReplies[reply.ticket] = reply
             if let buffer = reply.buffer { shard.release(buffer) }
         }
     }
 
     func runUntilIdle() {
         for _ in 0..<10_000 where !shard.isIdle { step() }
+    }
+
+    /// Hands an operation over and waits for its reply, with what it says of the record.
+    func askWhole(
+        _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
+        _ change: (inout WriteDetails) -> Void = { _ in }
+    ) throws -> ShardReply {
+        let ticket = send(operation, key, value, change)
+        runUntilIdle()
+        return try #require(wholeReplies[ticket])
     }
 
     /// Hands an operation over and waits for its reply.

@@ -25,6 +25,8 @@ package final class CommitGroup: @unchecked Sendable {
         /// Where the record is, once it is durable; nil before, and if the commit was refused.
         package internal(set) var slot: IndexSlot?
         package internal(set) var sequence: UInt64 = 0
+        /// When it was written, in milliseconds since 1970.
+        package internal(set) var writtenMilliseconds: UInt64 = 0
 
         package init(_ request: ShardRequest, isDelete: Bool) {
             self.request = request
@@ -38,6 +40,17 @@ package final class CommitGroup: @unchecked Sendable {
 
         /// Without padding.
         var recordBytes: Int { Record.headerBytes + Int(request.keyBytes) + value.count }
+
+        /// Of its record, once that is durable.
+        var facts: RecordFacts {
+            var facts = RecordFacts()
+            facts.valueBytes = UInt32(value.count)
+            facts.valueType = request.write?.pointee.valueType ?? 0
+            facts.expiryMilliseconds = request.write?.pointee.expiryMilliseconds ?? 0
+            facts.writtenMilliseconds = writtenMilliseconds
+            facts.sequence = sequence
+            return facts
+        }
 
         func isOf(_ other: ShardRequest) -> Bool {
             request.hash == other.hash && request.namespace == other.namespace
@@ -78,6 +91,23 @@ package final class ShardUpdate: @unchecked Sendable {
         package var value: UnsafeRawBufferPointer
         package var expiryMilliseconds: UInt64
         package var valueType: UInt8
+        /// As in ``ShardReply/sequence``; `UInt64.max` for a record that no reply has shown
+        /// yet, since it is in the same commit: newer than all others.
+        package var sequence: UInt64 = 0
+        /// When it was written, in milliseconds since 1970.
+        package var writtenMilliseconds: UInt64 = 0
+
+        init(value: UnsafeRawBufferPointer, expiryMilliseconds: UInt64, valueType: UInt8) {
+            self.value = value
+            self.expiryMilliseconds = expiryMilliseconds
+            self.valueType = valueType
+        }
+
+        init(_ facts: RecordFacts, value: UnsafeRawBufferPointer) {
+            self.init(value: value, expiryMilliseconds: facts.expiryMilliseconds, valueType: facts.valueType)
+            sequence = facts.entry < 0 ? facts.sequence : .max
+            writtenMilliseconds = facts.writtenMilliseconds
+        }
     }
 
     package enum Outcome {

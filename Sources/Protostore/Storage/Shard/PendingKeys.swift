@@ -44,15 +44,13 @@ struct PendingKeys: ~Copyable {
         /// While `base` is present.
         var slot: IndexSlot?
         /// Of the record of `slot`, once it was read.
-        var sequence: UInt64 = 0
-        /// The highest that a record that could not be read may have; 0 where all could.
+        var facts = RecordFacts()
+        /// The highest sequence number that a record that could not be read may have; 0 where
+        /// all could.
         var unreadableSequence: UInt64 = 0
-        var expiryMilliseconds: UInt64 = 0
-        var valueType: UInt8 = 0
         /// The record of `slot`, if it was read whole: the buffer and where the value is.
         var buffer: UnsafeMutableRawPointer?
         var value: UnsafeRawPointer?
-        var valueBytes: UInt32 = 0
         /// Its last record in each of the two commit buffers, or -1.
         var lastRecord: (Int32, Int32) = (-1, -1)
         /// The buffer that has its newest version: 0, 1, or -1.

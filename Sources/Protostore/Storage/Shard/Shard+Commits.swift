@@ -135,11 +135,19 @@ extension Shard where Memory: ~Copyable {
         }
         Failpoint.reached(.afterSlots)
         completeGroups()
-        while let held = buffers[number].replies.popFirst() { replies.append(held.reply) }
+        sendHeldReplies(of: number)
         flight.state = .none
         noteApplied()
         Failpoint.reached(.afterApplied)
         leaveBuffer(number)
+    }
+
+    private mutating func sendHeldReplies(of number: Int) {
+        while let held = buffers[number].replies.popFirst() {
+            var reply = held.reply
+            if reply.shownEntry >= 0 { reply.sequence = buffers[number][Int(reply.shownEntry)].header.sequence }
+            replies.append(reply)
+        }
     }
 
     private mutating func setKnownSlots() {
@@ -167,9 +175,7 @@ extension Shard where Memory: ~Copyable {
         let entry = buffers[number][position]
         guard entry.key != PendingKeys.none, pending[entry.key].lastRecord(in: number) == position else { return }
         point(entry.key, to: entry.header.kind == .put ? slot(of: entry) : nil)
-        pending[entry.key].expiryMilliseconds = entry.header.expiryMilliseconds
-        pending[entry.key].valueType = entry.header.valueType
-        pending[entry.key].sequence = entry.header.sequence
+        pending[entry.key].facts = RecordFacts(entry.header)
     }
 
     /// Makes `slot` the key's base, in the index as well.
@@ -219,7 +225,7 @@ extension Shard where Memory: ~Copyable {
         failGroups(in: number)
         while let held = buffers[number].replies.popFirst() {
             if let buffer = held.reply.buffer { release(buffer) }
-            if held.request.operation == .get {
+            if held.request.operation == .get || held.request.operation == .probe {
                 arrivals.append(held.request)
             } else {
                 _ = refuse(held.request, .storeFailed)

@@ -7,12 +7,14 @@ extension Shard where Memory: ~Copyable {
         var reply = ShardReply(.done, to: request)
         switch version {
         case .unknown: return .needsBase(isWhole: returnsOldValue)
-        case .stored(nil) where returnsOldValue: return .needsBase(isWhole: true)
+        case .stored(_, nil) where returnsOldValue: return .needsBase(isWhole: true)
         case .unreadable:
             replies.append(ShardReply(.unreadable, to: request))
             return .finished
         case .absent(nil): break
-        case .stored: reply.existed = true
+        case .stored(let facts, _):
+            reply.existed = true
+            reply.describe(facts)
         // The commit on its way lets the key go on when it ends.
         case .absent, .latest: return .stalled
         }
@@ -96,6 +98,7 @@ extension Shard where Memory: ~Copyable {
                 let entry = buffers[flight.buffer][first + position]
                 group.members[position].slot = entry.header.kind == .put ? slot(of: entry) : nil
                 group.members[position].sequence = entry.header.sequence
+                group.members[position].writtenMilliseconds = entry.header.writeMilliseconds
             }
             group.isDurable = true
             group.commitNumber = flight.header.number
@@ -117,9 +120,7 @@ extension Shard where Memory: ~Copyable {
             let member = group.members.first(where: { $0.isOf(request) })
         {
             point(number, to: member.slot)
-            pending[number].expiryMilliseconds = member.request.write?.pointee.expiryMilliseconds ?? 0
-            pending[number].valueType = member.request.write?.pointee.valueType ?? 0
-            pending[number].sequence = member.sequence
+            pending[number].facts = member.facts
             log.sequence = max(log.sequence, member.sequence)
         }
         pending.endHold(number)

@@ -1,4 +1,4 @@
-/// Gets of keys with nothing pending: the fast path.
+/// Gets and probes of keys with nothing pending: the fast path.
 ///
 /// ```
 /// lookUp          no slot matches -> missing (replied)
@@ -27,6 +27,11 @@ extension Shard where Memory: ~Copyable {
             return
         }
         guard count == 1 else { return route(request) }
+        if request.operation == .probe {
+            var read = WaitingRead(request: request, slot: candidate)
+            read.isWhole = false
+            return waiting.append(read)
+        }
         if candidate.sizeClass.byteCount > Int(request.allowanceBytes) {
             replyNeedsAllowance(request, candidate.sizeClass.byteCount)
         } else {
@@ -151,6 +156,10 @@ extension Shard where Memory: ~Copyable {
             finish(token)
             return candidateIsAnother(operation.read)
         }
+        if operation.read.request.operation == .probe {
+            finish(token)
+            return replyProbed(operation.read.request, header)
+        }
         let value = operation.read.isWhole ? Record.verifiedValue(bytes, header: header, seed: seed) : nil
         if operation.read.isWhole, value == nil { return valueIsDamaged(token, operation, header) }
         operations.giveBack(token)
@@ -177,11 +186,21 @@ extension Shard where Memory: ~Copyable {
         }
         counters.hits &+= 1
         var reply = ShardReply(.found, to: operation.read.request)
+        reply.describe(RecordFacts(header))
         reply.value = value.baseAddress
-        reply.valueBytes = UInt32(value.count)
         reply.extentBytes = UInt32(operation.read.slot.sizeClass.byteCount)
-        reply.expiryMilliseconds = header.expiryMilliseconds
         reply.buffer = operation.buffer
+        replies.append(reply)
+    }
+
+    private mutating func replyProbed(_ request: ShardRequest, _ header: Record.Header) {
+        guard !isExpired(header.expiryMilliseconds) else {
+            counters.misses &+= 1
+            return replies.append(ShardReply(.missing, to: request))
+        }
+        counters.hits &+= 1
+        var reply = ShardReply(.found, to: request)
+        reply.describe(RecordFacts(header))
         replies.append(reply)
     }
 

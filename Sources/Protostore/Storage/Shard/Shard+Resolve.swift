@@ -17,7 +17,7 @@ extension Shard where Memory: ~Copyable {
         pending[number].isResolving = true
         pending[number].isDoubtful = false
         pending[number].slot = nil
-        pending[number].sequence = 0
+        pending[number].facts = RecordFacts()
         pending[number].unreadableSequence = 0
         let key = pending[number]
         // The key's own copy of its bytes: the request may be answered before this ends.
@@ -60,7 +60,7 @@ extension Shard where Memory: ~Copyable {
     ) {
         let number = operation.read.request.ticket
         let known = pending[number].slot
-        guard known == nil || header.sequence > pending[number].sequence else {
+        guard known == nil || header.sequence > pending[number].facts.sequence else {
             // A slot that a write had to leave, since its record could not be read then.
             removeSlot(pending[number].hash, operation.read.slot)
             arena.deallocate(operation.buffer)
@@ -69,13 +69,10 @@ extension Shard where Memory: ~Copyable {
         if let known { removeSlot(pending[number].hash, known) }
         dropValue(of: number)
         pending[number].slot = operation.read.slot
-        pending[number].sequence = header.sequence
-        pending[number].expiryMilliseconds = header.expiryMilliseconds
-        pending[number].valueType = header.valueType
+        pending[number].facts = RecordFacts(header)
         if let value {
             pending[number].buffer = operation.buffer
             pending[number].value = value.baseAddress
-            pending[number].valueBytes = UInt32(value.count)
         } else {
             arena.deallocate(operation.buffer)
         }
@@ -87,7 +84,7 @@ extension Shard where Memory: ~Copyable {
         let key = pending[number]
         if key.slot != nil {
             pending[number].base = .present
-            pending[number].isDoubtful = key.unreadableSequence != 0 && key.unreadableSequence >= key.sequence
+            pending[number].isDoubtful = key.unreadableSequence != 0 && key.unreadableSequence >= key.facts.sequence
         } else {
             pending[number].base = key.unreadableSequence == 0 ? .absent : .unreadable
         }
@@ -100,6 +97,5 @@ extension Shard where Memory: ~Copyable {
         if let buffer = pending[number].buffer { arena.deallocate(buffer) }
         pending[number].buffer = nil
         pending[number].value = nil
-        pending[number].valueBytes = 0
     }
 }

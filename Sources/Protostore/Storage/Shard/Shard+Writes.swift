@@ -28,9 +28,9 @@ extension Shard where Memory: ~Copyable {
         /// No value. The deletion may stand in a commit buffer, whose reply this is then.
         case absent(buffer: Int?)
         /// The value on the disk; nil where it was not read.
-        case stored(ShardUpdate.Record?)
+        case stored(RecordFacts, UnsafeRawBufferPointer?)
         /// The value in a commit buffer.
-        case latest(buffer: Int, ShardUpdate.Record)
+        case latest(buffer: Int, RecordFacts, UnsafeRawBufferPointer)
     }
 
     mutating func route(_ request: ShardRequest) {
@@ -38,7 +38,7 @@ extension Shard where Memory: ~Copyable {
         case .commit: return startGroup(request)
         case .settle: return settleGroup(request)
         case .release: return releaseHold(request)
-        case .get, .put, .delete, .update, .hold: break
+        case .get, .probe, .put, .delete, .update, .hold: break
         }
         let number = pending.find(request) ?? makePending(request)
         let isAlone = pending.firstWaiter(of: number) == nil
@@ -100,7 +100,7 @@ extension Shard where Memory: ~Copyable {
 
     private mutating func execute(_ request: ShardRequest, _ number: UInt32) -> Step {
         switch request.operation {
-        case .get, .hold, .commit, .release, .settle: break
+        case .get, .probe, .hold, .commit, .release, .settle: break
         // Not even where nothing would change: a write that failed may turn up again, so
         // that nobody knows what the key is.
         case .put, .delete, .update:
@@ -108,6 +108,7 @@ extension Shard where Memory: ~Copyable {
         }
         switch request.operation {
         case .get: return get(request, number)
+        case .probe: return probe(request, number)
         case .put: return put(request, number)
         case .delete: return delete(request, number)
         case .update: return update(request, number)
@@ -122,14 +123,14 @@ extension Shard where Memory: ~Copyable {
         let key = pending[number]
         if key.latest >= 0 {
             let buffer = Int(key.latest)
-            let entry = buffers[buffer][key.lastRecord(in: buffer)]
+            let position = key.lastRecord(in: buffer)
+            let entry = buffers[buffer][position]
             guard entry.header.kind == .put, !isExpired(entry.header.expiryMilliseconds) else {
                 return .absent(buffer: buffer)
             }
-            let record = ShardUpdate.Record(
-                value: buffers[buffer].value(of: key.lastRecord(in: buffer)),
-                expiryMilliseconds: entry.header.expiryMilliseconds, valueType: entry.header.valueType)
-            return .latest(buffer: buffer, record)
+            var facts = RecordFacts(entry.header)
+            if buffer == filling { facts.entry = Int32(position) }
+            return .latest(buffer: buffer, facts, buffers[buffer].value(of: position))
         }
         switch key.base {
         case .unknown: return .unknown
@@ -138,42 +139,61 @@ extension Shard where Memory: ~Copyable {
         case .present: break
         }
         if key.isDoubtful { return .unreadable }
-        if isExpired(key.expiryMilliseconds) { return .absent(buffer: nil) }
-        guard key.buffer != nil else { return .stored(nil) }
-        return .stored(
-            ShardUpdate.Record(
-                value: UnsafeRawBufferPointer(start: key.value, count: Int(key.valueBytes)),
-                expiryMilliseconds: key.expiryMilliseconds, valueType: key.valueType))
+        if isExpired(key.facts.expiryMilliseconds) { return .absent(buffer: nil) }
+        guard key.buffer != nil else { return .stored(key.facts, nil) }
+        return .stored(key.facts, UnsafeRawBufferPointer(start: key.value, count: Int(key.facts.valueBytes)))
     }
 
     // MARK: Operations
 
     private mutating func get(_ request: ShardRequest, _ number: UInt32) -> Step {
         switch version(of: number) {
-        case .unknown, .stored(nil):
+        case .unknown, .stored(_, nil):
             return .needsBase(isWhole: true)
         case .unreadable:
             replies.append(ShardReply(.unreadable, to: request))
         case .absent(let buffer):
             counters.misses &+= 1
             answer(ShardReply(.missing, to: request), request, with: buffer)
-        case .stored(let record?):
-            return reply(record, to: request, with: nil)
-        case .latest(let buffer, let record):
-            return reply(record, to: request, with: buffer)
+        case .stored(let facts, let value?):
+            return reply(facts, value, to: request, with: nil)
+        case .latest(let buffer, let facts, let value):
+            return reply(facts, value, to: request, with: buffer)
         }
         return .finished
     }
 
-    private mutating func reply(_ record: ShardUpdate.Record, to request: ShardRequest, with buffer: Int?) -> Step {
-        guard record.value.count <= Int(request.allowanceBytes) else {
-            replyNeedsAllowance(request, record.value.count)
+    private mutating func reply(
+        _ facts: RecordFacts, _ value: UnsafeRawBufferPointer, to request: ShardRequest, with buffer: Int?
+    ) -> Step {
+        guard value.count <= Int(request.allowanceBytes) else {
+            replyNeedsAllowance(request, value.count)
             return .finished
         }
         var reply = ShardReply(.found, to: request)
-        guard attach(record, to: &reply) else { return .stalled }
+        reply.describe(facts)
+        guard attach(value, to: &reply) else { return .stalled }
         counters.hits &+= 1
         answer(reply, request, with: buffer)
+        return .finished
+    }
+
+    private mutating func probe(_ request: ShardRequest, _ number: UInt32) -> Step {
+        let version = version(of: number)
+        switch version {
+        case .unknown:
+            return .needsBase(isWhole: false)
+        case .unreadable:
+            replies.append(ShardReply(.unreadable, to: request))
+        case .absent(let buffer):
+            counters.misses &+= 1
+            answer(ShardReply(.missing, to: request), request, with: buffer)
+        case .stored(let facts, _), .latest(_, let facts, _):
+            counters.hits &+= 1
+            var reply = ShardReply(.found, to: request)
+            reply.describe(facts)
+            answer(reply, request, with: version.buffer)
+        }
         return .finished
     }
 
@@ -185,12 +205,14 @@ extension Shard where Memory: ~Copyable {
         if details.condition != .always || details.returnsOldValue {
             switch version {
             case .unknown: return .needsBase(isWhole: details.returnsOldValue)
-            case .stored(nil) where details.returnsOldValue: return .needsBase(isWhole: true)
+            case .stored(_, nil) where details.returnsOldValue: return .needsBase(isWhole: true)
             case .unreadable:
                 replies.append(ShardReply(.unreadable, to: request))
                 return .finished
             case .absent: break
-            case .stored, .latest: reply.existed = true
+            case .stored(let facts, _), .latest(_, let facts, _):
+                reply.existed = true
+                reply.describe(facts)
             }
             let isMet = details.condition == .always || (details.condition == .ifPresent) == reply.existed
             if !isMet { reply.status = .conditionFailed }
@@ -211,14 +233,16 @@ extension Shard where Memory: ~Copyable {
         var reply = ShardReply(.done, to: request)
         switch version {
         case .unknown: return .needsBase(isWhole: returnsOldValue)
-        case .stored(nil) where returnsOldValue: return .needsBase(isWhole: true)
+        case .stored(_, nil) where returnsOldValue: return .needsBase(isWhole: true)
         case .unreadable:
             replies.append(ShardReply(.unreadable, to: request))
             return .finished
         case .absent(let buffer):
             answer(reply, request, with: buffer)
             return .finished
-        case .stored, .latest: reply.existed = true
+        case .stored(let facts, _), .latest(_, let facts, _):
+            reply.existed = true
+            reply.describe(facts)
         }
         if returnsOldValue, !attachOld(version, to: &reply) { return .stalled }
         return remove(number, request, reply)
@@ -230,12 +254,14 @@ extension Shard where Memory: ~Copyable {
         var reply = ShardReply(.done, to: request)
         let old: ShardUpdate.Record?
         switch version {
-        case .unknown, .stored(nil): return .needsBase(isWhole: true)
+        case .unknown, .stored(_, nil): return .needsBase(isWhole: true)
         case .unreadable:
             replies.append(ShardReply(.unreadable, to: request))
             return .finished
         case .absent: old = nil
-        case .stored(let record?), .latest(_, let record): old = record
+        case .stored(let facts, let value?), .latest(_, let facts, let value):
+            old = ShardUpdate.Record(facts, value: value)
+            reply.describe(facts)
         }
         reply.existed = old != nil
         switch update.decide(old) {
@@ -273,20 +299,19 @@ extension Shard where Memory: ~Copyable {
 
     /// Gives a reply a copy of a value.
     /// - Returns: false when there is no memory for it now.
-    mutating func attach(_ record: ShardUpdate.Record, to reply: inout ShardReply) -> Bool {
-        guard let buffer = copies.allocate(byteCount: max(record.value.count, 1)) else { return false }
-        if let source = record.value.baseAddress { buffer.copyMemory(from: source, byteCount: record.value.count) }
+    mutating func attach(_ value: UnsafeRawBufferPointer, to reply: inout ShardReply) -> Bool {
+        guard let buffer = copies.allocate(byteCount: max(value.count, 1)) else { return false }
+        if let source = value.baseAddress { buffer.copyMemory(from: source, byteCount: value.count) }
         reply.buffer = buffer
         reply.value = UnsafeRawPointer(buffer)
-        reply.valueBytes = UInt32(record.value.count)
-        reply.extentBytes = UInt32(record.value.count)
-        reply.expiryMilliseconds = record.expiryMilliseconds
+        reply.valueBytes = UInt32(value.count)
+        reply.extentBytes = UInt32(value.count)
         return true
     }
 
     mutating func attachOld(_ version: Version, to reply: inout ShardReply) -> Bool {
         switch version {
-        case .stored(let record?), .latest(_, let record): attach(record, to: &reply)
+        case .stored(_, let value?), .latest(_, _, let value): attach(value, to: &reply)
         default: true
         }
     }
@@ -297,7 +322,7 @@ extension Shard.Version where Memory: ~Copyable {
     var buffer: Int? {
         switch self {
         case .absent(let buffer): buffer
-        case .latest(let buffer, _): buffer
+        case .latest(let buffer, _, _): buffer
         case .unknown, .unreadable, .stored: nil
         }
     }

@@ -8,7 +8,7 @@
 ///
 /// ```
 /// receive      arrivals
-///   act        look up; a get of a key that is not pending: Shard+Reads
+///   act        look up; a get or probe of a key that is not pending: Shard+Reads
 ///              everything else, in order of arrival for each key: Shard+Writes
 ///              what index and disk say of a pending key: Shard+Resolve
 ///              groups of keys: Shard+Groups
@@ -176,7 +176,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         for _ in 0..<count {
             guard let request = arrivals.popFirst() else { return }
             let isUnwritten = pending.isEmpty || pending.find(request) == nil || PlantedBug.isPlanted(.getMissesPending)
-            if request.operation == .get, isUnwritten {
+            if request.operation == .get || request.operation == .probe, isUnwritten {
                 lookUp(request)
             } else {
                 route(request)

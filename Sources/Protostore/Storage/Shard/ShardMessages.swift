@@ -8,6 +8,9 @@ package struct ShardRequest: BitwiseCopyable, @unchecked Sendable {
     package enum Operation: UInt8, BitwiseCopyable, Sendable {
         /// Replies `found` or `missing`.
         case get
+        /// A get without the value: reads header and key only. Replies `found`, with the
+        /// value's length, or `missing`.
+        case probe
         /// Stores `write`, as its condition says. Replies `done` or `conditionFailed`.
         case put
         /// Deletes the key. Replies `done`, with `existed`.
@@ -30,7 +33,7 @@ package struct ShardRequest: BitwiseCopyable, @unchecked Sendable {
     package var hash: UInt64
     /// The key's bytes; they stay where they are until the reply has come.
     package var key: UnsafeRawPointer?
-    /// What an operation brings beyond its key; nil for `get`, and for a `delete` that
+    /// What an operation brings beyond its key; nil for `get`, `probe`, and a `delete` that
     /// wants no old value. It stays where it is until the reply has come.
     package var write: UnsafeMutablePointer<WriteDetails>?
     /// The front end's name for this request, returned with the reply.
@@ -98,7 +101,8 @@ package struct ShardReply: BitwiseCopyable, @unchecked Sendable {
     // Sendable because the shard leaves the buffer alone until it is given back.
 
     package enum Status: UInt8, BitwiseCopyable, Sendable {
-        /// `value` holds `valueBytes` verified bytes, and `buffer` must be given back.
+        /// `value` holds `valueBytes` verified bytes, and `buffer` must be given back; both
+        /// are nil after a `probe`.
         case found
         case missing
         /// Set `extentBytes` aside and ask again.
@@ -119,11 +123,23 @@ package struct ShardReply: BitwiseCopyable, @unchecked Sendable {
     package var existed = false
     package var client: UInt16
     package var ticket: UInt32
+    /// The length of the value that the key has, or had before the operation, whether or
+    /// not `value` holds it. This and what follows about the record is set wherever the
+    /// operation looked at one: not by a put without condition that wants no old value.
     package var valueBytes: UInt32 = 0
     /// What the index says that the record may have at most.
     package var extentBytes: UInt32 = 0
     /// Of the value; 0 = never.
     package var expiryMilliseconds: UInt64 = 0
+    /// When the record was written, in milliseconds since 1970.
+    package var writtenMilliseconds: UInt64 = 0
+    /// Of the record; 0 = there was none. No two versions of a key have the same.
+    package var sequence: UInt64 = 0
+    /// Of the value.
+    package var valueType: UInt8 = 0
+    /// Where the record stands in the commit that the reply waits for, whose records have
+    /// no sequence numbers yet; or -1.
+    var shownEntry: Int32 = -1
     package var value: UnsafeRawPointer?
     /// The shard's read buffer around `value`; given back with `Shard.release`.
     package var buffer: UnsafeMutableRawPointer?
@@ -134,8 +150,43 @@ package struct ShardReply: BitwiseCopyable, @unchecked Sendable {
         ticket = request.ticket
     }
 
+    /// Says what the record is that the operation looked at.
+    mutating func describe(_ facts: RecordFacts) {
+        valueBytes = facts.valueBytes
+        expiryMilliseconds = facts.expiryMilliseconds
+        writtenMilliseconds = facts.writtenMilliseconds
+        sequence = facts.sequence
+        valueType = facts.valueType
+        shownEntry = facts.entry
+    }
+
+    /// Empty where the reply brings no value.
     package var valueBuffer: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: value, count: Int(valueBytes))
+        UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : Int(valueBytes))
+    }
+}
+
+/// What is known of a record besides its key and its value.
+struct RecordFacts: BitwiseCopyable {
+    var valueBytes: UInt32 = 0
+    var valueType: UInt8 = 0
+    /// Milliseconds since 1970; 0 = never.
+    var expiryMilliseconds: UInt64 = 0
+    var writtenMilliseconds: UInt64 = 0
+    /// 0 while it is not known: see `entry`.
+    var sequence: UInt64 = 0
+    /// Its place in the commit that is being filled, or -1 if it is not in that one.
+    var entry: Int32 = -1
+
+    init() {}
+
+    /// Of a put's header.
+    init(_ header: Record.Header) {
+        valueBytes = header.valueBytes
+        valueType = header.valueType
+        expiryMilliseconds = header.expiryMilliseconds
+        writtenMilliseconds = header.writeMilliseconds
+        sequence = header.sequence
     }
 }
 
