@@ -9,20 +9,26 @@ package struct CommandSpec: Sendable {
     package let execution: Execution
     /// Its place in ``CommandTable``, for counters.
     package internal(set) var number = 0
-    package internal(set) var subcommands: [CommandSpec] = []
+    package internal(set) var subcommands: [CommandSpec]
+    /// Whether what is none of the subcommands belongs to the command itself: DEBUG, which
+    /// Redis lists without any.
+    package let takesOtherSubcommands: Bool
 
     package init(
-        _ name: String, arity: Int, flags: CommandFlags, keys: KeyPattern = .none, _ execution: Execution
+        _ name: String, arity: Int, flags: CommandFlags = [], keys: KeyPattern = .none, _ execution: Execution,
+        subcommands: [CommandSpec] = [], takesOtherSubcommands: Bool = false
     ) {
         self.name = name
         self.arity = arity
         self.flags = flags
         self.keys = keys
         self.execution = execution
+        self.subcommands = subcommands
+        self.takesOtherSubcommands = takesOtherSubcommands
     }
 
     package enum Execution: Sendable {
-        /// Looks at the keys that it names.
+        /// Looks at the keys that it names; at nothing, where it names none.
         case read(CommandFunction)
         /// May change the keys that it names.
         case write(CommandFunction)
@@ -103,19 +109,28 @@ package enum KeyspaceCommand: Sendable {
     case scan, keys, randomKey, databaseSize, flushDatabase, flushAll, swapDatabases
 }
 
+/// What the front end carries out by itself.
 package enum ConnectionCommand: Sendable {
     case ping, echo, hello, auth, select, quit, reset
     case multi, exec, discard, watch, unwatch
-    /// CLIENT and its subcommands, by the second argument.
+    /// A subcommand of CLIENT about the own connection: ``ClientRequest`` says which.
     case client
-    /// COMMAND and its subcommands.
+    /// COMMAND and its subcommands: ``CommandTable/commandReply(_:)``.
     case command
-    case wait, monitor, time, lolwut, asking, readOnly
+    case wait, monitor, time
 }
 
+/// What needs more than one connection to be known.
 package enum ServerCommand: Sendable {
-    case info, config, slowlog, latency, memory, lastSave, save, backgroundSave
-    case shutdown, debug, function, acl
-    /// CLIENT LIST, KILL, PAUSE and UNPAUSE: about the connections of all loops.
+    case info
+    case configGet, configSet, configResetStatistics, configRewrite
+    case slowlogGet, slowlogLength, slowlogReset
+    case latencyLatest, latencyHistory, latencyReset, latencyHistogram, latencyGraph, latencyDoctor
+    case memoryStatistics, memoryDoctor, memoryPurge, memoryAllocator
+    case lastSave, save, backgroundSave, shutdown
+    /// DEBUG with all but OBJECT and HELP.
+    case debug
+    /// CLIENT LIST, KILL, PAUSE, UNPAUSE and UNBLOCK, about the connections of all loops:
+    /// ``ClientRequest`` says which.
     case clients
 }
