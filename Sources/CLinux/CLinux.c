@@ -203,3 +203,7 @@ int linux_socket_unsent_bytes(int fd) {
 int linux_socket_set_int(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof value);
 }
+
+int linux_format_double(char *text, size_t size, double value) {
+    return snprintf(text, size, "%.17g", value);
+}

@@ -62,4 +62,8 @@ int linux_socket_set_int(int fd, int level, int option, int value);
 extern const int linux_SOL_SOCKET, linux_SO_REUSEADDR, linux_SO_KEEPALIVE;
 extern const int linux_IPPROTO_TCP, linux_TCP_NODELAY, linux_TCP_KEEPIDLE, linux_TCP_KEEPINTVL;
 
+// --- numbers
+// `value` as printf's %.17g writes it; how many characters that takes.
+int linux_format_double(char *text, size_t size, double value);
+
 #endif
