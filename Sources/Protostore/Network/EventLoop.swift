@@ -284,6 +284,11 @@ package final class EventLoop: @unchecked Sendable {
             adopt(FileDescriptor(owning: descriptor), peer)
         case .report(let collection):
             collection.add(makeReport())
+        // Nothing sends calls yet, so there are no connections to answer.
+        case .serverReply, .pauseClients, .resetStatistics:
+            break
+        case .listClients(_, let collection), .killClients(_, let collection):
+            collection.add([])
         case .drain:
             frontEnd?.drain()
         case .stop:

@@ -4,6 +4,18 @@ enum LoopCommand: Sendable {
     case adopt(descriptor: CInt, peer: String)
     /// Add your counters to the collection.
     case report(ReportCollection)
+    /// The answer to a ``ServerCall`` of this connection.
+    case serverReply(ConnectionID, ticket: UInt32, Reply)
+    /// Add those of your connections that the filter lets pass to the collection.
+    case listClients(ClientFilter, ClientCollection)
+    /// Close those of your connections that the filter lets pass, and add how many they
+    /// were. One whose call is under way goes after its reply.
+    case killClients(ClientFilter, ClientCollection)
+    /// Take no commands from connections until this time on the monotonic clock, or none
+    /// that write; 0 ends it.
+    case pauseClients(untilNanoseconds: UInt64, onlyWrites: Bool)
+    /// Count commands from zero.
+    case resetStatistics
     /// Stop reading from connections and close those that are done; say so in a
     /// report once all are gone. May be sent again and again.
     case drain
@@ -100,6 +112,8 @@ package struct LoopReport: Sendable {
     package var loopCounters = LoopCounters()
     package var frontEnd = FrontEndCounters()
     package var shard = ShardCounters()
+    /// Since the last `resetStatistics`.
+    package var commands = CommandStatistics()
     /// Of reads, and of writes.
     package var latency = LatencyHistogram()
     package var writeLatency = LatencyHistogram()

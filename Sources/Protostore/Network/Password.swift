@@ -1,0 +1,50 @@
+import Crypto
+import Synchronization
+
+/// A password that connections have to give, kept as a salted hash only.
+///
+/// The hash is HMAC-SHA-256 under a random key that is made anew for each password, so
+/// neither a dump of the process nor two equal passwords say anything. It is no
+/// protection for a password that can be guessed: guessing is as fast as SHA-256 is.
+struct PasswordHash: Sendable {
+    private let salt: SymmetricKey
+    private let code: [UInt8]
+
+    /// - Parameter password: any bytes; the caller forgets them.
+    init(of password: UnsafeRawBufferPointer) {
+        salt = SymmetricKey(size: .bits256)
+        code = Array(HMAC<SHA256>.authenticationCode(for: password, using: salt))
+    }
+
+    /// In time that does not depend on where the two differ.
+    func matches(_ password: UnsafeRawBufferPointer) -> Bool {
+        HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: password, using: salt)
+    }
+}
+
+/// The password that holds now, if any, for all threads.
+package final class PasswordGate: Sendable {
+    /// AUTH is rare, so a lock does; whether there is a password at all is asked by each
+    /// connection that comes.
+    private let hash = Locked<PasswordHash?>(nil)
+    private let isSet = Atomic<Bool>(false)
+
+    init() {}
+
+    /// Whether connections have to give one.
+    package var requiresPassword: Bool { isSet.load(ordering: .acquiring) }
+
+    /// Whether these bytes are the password; true where there is none.
+    package func matches(_ password: UnsafeRawBufferPointer) -> Bool {
+        // Copied out: the hash is computed without the lock.
+        guard let current = hash.withLock({ $0 }) else { return true }
+        return current.matches(password)
+    }
+
+    /// - Parameter password: empty for none.
+    func set(_ password: UnsafeRawBufferPointer) {
+        let new = password.isEmpty ? nil : PasswordHash(of: password)
+        hash.withLock { $0 = new }
+        isSet.store(new != nil, ordering: .releasing)
+    }
+}
