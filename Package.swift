@@ -15,12 +15,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // libaio, as the system installs it. Its inline helpers import as they are.
         .systemLibrary(name: "Clibaio", providers: [.apt(["libaio-dev"])]),
+        // libsodium, as the system installs it, for passwords.
+        .systemLibrary(name: "Csodium", providers: [.apt(["libsodium-dev"])]),
         // Constants and calls of Linux that the Glibc module lacks.
         .target(name: "CLinux"),
         // libxxhash's header-only XXH3, under names that Swift can import.
@@ -30,10 +31,9 @@ let package = Package(
         .target(
             name: "Protostore",
             dependencies: [
-                "Clibaio", "CLinux", "CXXHash",
+                "Clibaio", "Csodium", "CLinux", "CXXHash",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
-                .product(name: "Crypto", package: "swift-crypto"),
             ]),
         // Sources/SharedTable/System is a link to Protostore's folder of that name: as a module of its own its
         // functions would no longer be inlined into either.

@@ -1,24 +1,27 @@
-import Crypto
+import Csodium
 import Synchronization
 
 /// A password that connections have to give, kept as a salted hash only.
 ///
-/// The hash is HMAC-SHA-256 under a random key that is made anew for each password, so
-/// neither a dump of the process nor two equal passwords say anything. It is no
-/// protection for a password that can be guessed: guessing is as fast as SHA-256 is.
+/// The hash is libsodium's `crypto_auth`, HMAC-SHA-512-256, under a random key that is
+/// made anew for each password, so neither a dump of the process nor two equal passwords
+/// say anything. It is no protection for a password that can be guessed: guessing is as
+/// fast as SHA-512 is.
 struct PasswordHash: Sendable {
-    private let salt: SymmetricKey
-    private let code: [UInt8]
+    private var salt = [UInt8](repeating: 0, count: Int(crypto_auth_KEYBYTES))
+    private var code = [UInt8](repeating: 0, count: Int(crypto_auth_BYTES))
 
     /// - Parameter password: any bytes; the caller forgets them.
     init(of password: UnsafeRawBufferPointer) {
-        salt = SymmetricKey(size: .bits256)
-        code = Array(HMAC<SHA256>.authenticationCode(for: password, using: salt))
+        // It may be called again and again, and fails only where a system has no randomness.
+        precondition(sodium_init() >= 0, "libsodium finds no source of random numbers")
+        crypto_auth_keygen(&salt)
+        crypto_auth(&code, password.baseAddress, UInt64(password.count), salt)
     }
 
     /// In time that does not depend on where the two differ.
     func matches(_ password: UnsafeRawBufferPointer) -> Bool {
-        HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: password, using: salt)
+        crypto_auth_verify(code, password.baseAddress, UInt64(password.count), salt) == 0
     }
 }
 
