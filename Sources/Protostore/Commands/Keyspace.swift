@@ -99,10 +99,22 @@ package final class Keyspace {
     package func store(
         _ value: UnsafeRawBufferPointer, expiryMilliseconds: UInt64, valueType: UInt8 = 0, of key: KeyName
     ) {
+        store(byteCount: value.count, expiryMilliseconds: expiryMilliseconds, valueType: valueType, of: key) {
+            $0.copyMemory(from: value)
+            return true
+        }
+    }
+
+    /// Gives the key a value that is written where it stays, so that it is copied no second time.
+    /// - Parameter fill: initializes all bytes; the old value is still there to be read. Where it
+    ///   returns false, the key stays as it was.
+    package func store(
+        byteCount: Int, expiryMilliseconds: UInt64, valueType: UInt8 = 0, of key: KeyName,
+        _ fill: (UnsafeMutableRawBufferPointer) -> Bool
+    ) {
         guard let place = place(of: key) else { return }
-        // The old value may be part of the new one: copied before it goes.
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: value.count, alignment: 1)
-        memory.copyMemory(from: value)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 1)
+        guard fill(memory) else { return memory.deallocate() }
         entries[place].memory?.deallocate()
         entries[place].memory = memory
         entries[place].change = .stored
