@@ -1,5 +1,4 @@
-/// Until the strings and bits are there.
+/// Until the bits are there.
 extension CommandTable {
-    package static let strings: [CommandSpec] = []
     package static let bits: [CommandSpec] = []
 }
