@@ -1,4 +1,0 @@
-/// Until the bits are there.
-extension CommandTable {
-    package static let bits: [CommandSpec] = []
-}
