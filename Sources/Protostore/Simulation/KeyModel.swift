@@ -65,6 +65,7 @@ struct KeyModel {
         }
         let wall = operation.arrivalMilliseconds...max(answer.milliseconds, operation.arrivalMilliseconds)
         for isPresent in current.presences(in: wall) where operation.permits(answer, current, isPresent: isPresent) {
+            if operation.kind == .hold { operation.seenOrder = current.order }
             acknowledge(operation, answer, isPresent: isPresent)
             return
         }

@@ -79,11 +79,12 @@ struct OperationMix {
         keys.sort { (history.keys[$0].hash, $0) < (history.keys[$1].hash, $1) }
         let shards = keys.map { frontEnd.shard(ofKey: $0) }
         guard frontEnd.hasRoom(for: shards), let message = frontEnd.take() else { return }
+        let isReading = history.chance(4)
         var holds: [SimulatedOperation] = []
         for key in keys {
             guard let hold = frontEnd.take() else { break }
             holds.append(hold)
-            fillHold(hold, key, shard: frontEnd.shard(ofKey: key), history)
+            fillHold(hold, key, shard: frontEnd.shard(ofKey: key), isReading: isReading, history)
         }
         guard holds.count == keys.count else {
             for operation in holds + [message] { frontEnd.giveBack(operation) }
@@ -94,15 +95,18 @@ struct OperationMix {
         frontEnd.start(SimulatedGroup(holds: holds, message: message, log: log))
     }
 
-    private func fillHold(_ hold: SimulatedOperation, _ key: Int, shard: Int, _ history: HistoryState) {
-        let isDelete = history.chance(4)
+    private func fillHold(
+        _ hold: SimulatedOperation, _ key: Int, shard: Int, isReading: Bool, _ history: HistoryState
+    ) {
+        let isDelete = isReading || history.chance(4)
         let outcome = isDelete ? KeyVersion.never : drawValue(key, history)
         hold.begin(.hold, .hold, key: history.keys[key], valueBytes: Int(outcome.valueBytes))
         hold.key = key
         hold.shard = shard
-        hold.writesOutcome = !history.chance(6)
+        hold.writesOutcome = !isReading && !history.chance(6)
+        hold.write.holdsForReading = isReading || !hold.writesOutcome && history.chance(2)
         if outcome.isPut { hold.setValue(outcome) }
-        hold.write.returnsOldValue = history.chance(3)
+        hold.write.returnsOldValue = isReading || history.chance(3)
     }
 
     private func chooseKey(_ history: HistoryState, isHot: Bool = true) -> Int {

@@ -21,6 +21,8 @@ final class SimulatedFrontEnd {
     /// their messages; and those that are over.
     private var sentGroups: [UInt32: [SimulatedGroup.Write]] = [:]
     private var endedGroups: [[SimulatedGroup.Write]] = []
+    /// What groups have written whose commits were acknowledged.
+    private var acknowledgedGroups: [[SimulatedGroup.Write]] = []
     /// Requests that each shard has, or will get.
     private(set) var countOfShard: [Int]
     private(set) var answerCount = 0
@@ -58,7 +60,10 @@ final class SimulatedFrontEnd {
         free.append(operation)
     }
 
-    func hasRoom(for shards: [Int]) -> Bool { shards.allSatisfy { countOfShard[$0] < requestsMax - 2 } }
+    /// Whether so many operations can be sent, by shard.
+    func hasRoom(for shards: [Int]) -> Bool {
+        shards.allSatisfy { shard in countOfShard[shard] + shards.count { $0 == shard } < requestsMax - 1 }
+    }
 
     func send(_ operation: SimulatedOperation) {
         operation.request.client = 0
@@ -151,6 +156,8 @@ final class SimulatedFrontEnd {
                 case .indexFull: allowed.indexFull
                 case .storeFailed: !shard.acceptsWrites
                 case .tooLarge: operation.isTooLarge(for: shard)
+                case .tooManyHolds: operation.kind == .hold
+                case .heldForReading: false
                 }
             guard isAllowed else { throw Discrepancy("\(operation.kind) of key \(operation.key) was refused: \(reply.refusal)") }
         }
@@ -162,15 +169,27 @@ final class SimulatedFrontEnd {
         if operation.kind == .hold, operation.request.operation == .hold { operation.answer = answer }
         let next = group.take(reply, to: operation, step: history.step, commitNumber: answer.commitNumber)
         if operation.isReleased { operation.spoilMemory() }
+        if operation.request.operation == .commit, reply.status == .done { acknowledgedGroups.append(group.writes) }
         for message in next {
             if message.request.operation == .commit { sentGroups[group.message.ticket] = group.writes }
             send(message)
         }
         if group.fate == .refused { sentGroups[group.message.ticket] = nil }
         if group.isOver {
+            try checkSight(of: group)
             if let writes = sentGroups.removeValue(forKey: group.message.ticket) { endedGroups.append(writes) }
             for hold in group.holds where hold.answer == nil || hold.isFinished { giveBack(hold) }
             giveBack(group.message)
+        }
+    }
+
+    /// A group that holds keys sees of every other group all writes or none.
+    private func checkSight(of reader: SimulatedGroup) throws(Discrepancy) {
+        for writes in acknowledgedGroups {
+            let sights = writes.compactMap { write in reader.seenOrders[write.key].map { $0 >= write.order } }
+            if sights.contains(true), sights.contains(false) {
+                throw Discrepancy("a group saw \(reader.seenOrders), by key, and so half of one that wrote \(writes)")
+            }
         }
     }
 

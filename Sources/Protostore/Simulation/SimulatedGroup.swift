@@ -1,8 +1,8 @@
 /// The front end's side of a ``CommitGroup``: writes to several keys, all or none.
 ///
 /// ```
-/// holding      hold after hold, in one order for all groups
-/// committing   the commit is on its way to one of the shards
+/// holding      all holds of a shard at once, shard after shard
+/// committing   the commit is on its way to one of the shards; not if it only reads
 /// releasing    every hold is released, whatever became of the commit
 /// settling     after a commit that was done
 /// ```
@@ -35,7 +35,9 @@ final class SimulatedGroup {
     /// The shard whose log gets the commit.
     let log: Int
     private var stage = Stage.holding
-    private var heldCount = 0
+    private var sentCount = 0
+    private var answeredCount = 0
+    private var held: [SimulatedOperation] = []
     private var releasedCount = 0
     private(set) var fate = Fate.none
     private(set) var acknowledgedStep = Int.max
@@ -58,14 +60,26 @@ final class SimulatedGroup {
     /// A key of the shard that gets the messages about the whole group: their hash must be its.
     private var keyOfLog: SimulatedOperation { holds.first { $0.shard == log } ?? holds[0] }
 
-    /// The message to send first.
+    /// The messages to send first.
     func start() -> [SimulatedOperation] {
         for hold in holds {
             hold.group = self
             hold.write.group = commit
         }
         message.group = self
-        return [holds[0]]
+        return nextRun()
+    }
+
+    /// The holds of the next shard.
+    private func nextRun() -> [SimulatedOperation] {
+        let run = holds[sentCount...].prefix { $0.shard == holds[sentCount].shard }
+        sentCount += run.count
+        return Array(run)
+    }
+
+    /// By key, which write the group has seen there.
+    var seenOrders: [Int: UInt32] {
+        Dictionary(uniqueKeysWithValues: held.compactMap { hold in hold.seenOrder.map { (hold.key, $0) } })
     }
 
     /// Takes the answer to one of its messages.
@@ -73,9 +87,11 @@ final class SimulatedGroup {
     func take(_ reply: ShardReply, to operation: SimulatedOperation, step: Int, commitNumber: UInt64) -> [SimulatedOperation] {
         switch stage {
         case .holding:
-            guard reply.status == .done else { return releaseAll() }
-            heldCount += 1
-            return heldCount < holds.count ? [holds[heldCount]] : sendCommit()
+            answeredCount += 1
+            if reply.status == .done { held.append(operation) }
+            guard answeredCount == sentCount else { return [] }
+            guard held.count == sentCount else { return releaseAll() }
+            return sentCount < holds.count ? nextRun() : sendCommit()
         case .committing:
             switch reply.status {
             case .done:
@@ -89,7 +105,7 @@ final class SimulatedGroup {
         case .releasing:
             operation.isReleased = true
             releasedCount += 1
-            return releasedCount < heldCount ? [] : settle()
+            return releasedCount < held.count ? [] : settle()
         case .settling, .over:
             stage = .over
             return []
@@ -111,11 +127,11 @@ final class SimulatedGroup {
 
     private func releaseAll() -> [SimulatedOperation] {
         stage = .releasing
-        for hold in holds[..<heldCount] {
+        for hold in held {
             hold.request.operation = .release
             hold.isUnderWay = true
         }
-        return heldCount == 0 ? settle() : Array(holds[..<heldCount])
+        return held.isEmpty ? settle() : held
     }
 
     private func settle() -> [SimulatedOperation] {

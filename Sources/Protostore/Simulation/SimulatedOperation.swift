@@ -33,6 +33,8 @@ final class SimulatedOperation: CustomStringConvertible {
     var group: SimulatedGroup?
     /// A hold: the group writes this key, and does not only keep others away.
     var writesOutcome = false
+    /// A hold that was answered: what the key was, by the place of the write among all arrivals.
+    var seenOrder: UInt32?
 
     /// What the function of an update was shown last.
     var shown: UpdateView?
@@ -87,6 +89,7 @@ final class SimulatedOperation: CustomStringConvertible {
         (outcome, group, shown, answer) = (.never, nil, nil, nil)
         (isReleased, isChecked, isFinished, isUnderWay, writesOutcome) = (false, false, false, true, false)
         isAudit = false
+        seenOrder = nil
         usedBytes = key.bytes.count + valueBytes
         if memory.count < usedBytes {
             memory.deallocate()

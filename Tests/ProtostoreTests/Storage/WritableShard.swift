@@ -14,6 +14,10 @@ final class WritableShard {
     private var memory: [UnsafeMutableRawBufferPointer] = []
     private var details: [UnsafeMutablePointer<WriteDetails>] = []
     private(set) var replies: [UInt32: Reply] = [:]
+    private var sentCount = 0
+    private var heldCount = 0
+    /// What a reply to these changes about the count of held keys.
+    private var heldTickets: [UInt32: Int] = [:]
     /// The same as they came; their buffers are given back.
     private(set) var wholeReplies: [UInt32: ShardReply] = [:]
 
@@ -88,6 +92,8 @@ final class WritableShard {
         }
         let request = request(operation, key, write)
         shard.receive(request)
+        sentCount += 1
+        heldTickets[request.ticket] = operation == .hold ? 1 : operation == .release ? -1 : nil
         return request.ticket
     }
 
@@ -104,12 +110,16 @@ final class WritableShard {
                 status: reply.status, refusal: reply.refusal, existed: reply.existed,
                 value: reply.buffer == nil ? nil : [UInt8](reply.valueBuffer))
             wholeReplies[reply.ticket] = reply
+            if let held = heldTickets[reply.ticket], reply.status == .done { heldCount += held }
             if let buffer = reply.buffer { shard.release(buffer) }
         }
     }
 
+    /// Nothing is under way but holds.
+    private var isIdle: Bool { shard.isIdle || heldCount > 0 && wholeReplies.count == sentCount }
+
     func runUntilIdle() {
-        for _ in 0..<10_000 where !shard.isIdle { step() }
+        for _ in 0..<10_000 where !isIdle { step() }
     }
 
     /// Hands an operation over and waits for its reply, with what it says of the record.

@@ -57,10 +57,15 @@ package struct SegmentSpace: Sendable {
     /// The most that a record in a log's segment can have, without padding: one
     /// that is alone in its commit, in a segment that holds nothing else.
     package static func recordBytesMax(_ layout: DatafileLayout) -> Int {
-        let lead = CommitExtent.leadBytes(recordCount: 1)
-        let trail = CommitExtent.directoryBytes(recordCount: 1)
-        return SegmentSpace(layout).summaryOffset(entryCount: 1) - DatafileLayout.blockBytes - lead - trail
-            - layout.granuleBytes
+        commitRecordsBytesMax(layout, recordCount: 1) - layout.granuleBytes
+    }
+
+    /// The most that the records of one commit can have together, each padded to the
+    /// granule, in a segment that holds nothing else.
+    static func commitRecordsBytesMax(_ layout: DatafileLayout, recordCount: Int) -> Int {
+        let lead = CommitExtent.leadBytes(recordCount: recordCount)
+        let trail = CommitExtent.directoryBytes(recordCount: recordCount)
+        return SegmentSpace(layout).summaryOffset(entryCount: recordCount) - DatafileLayout.blockBytes - lead - trail
     }
 
     /// The most records that any segment of `layout` can hold, of at least `byteCountMin` bytes each.

@@ -45,7 +45,7 @@ struct CommitBuffer: ~Copyable {
     var groups: [(group: CommitGroup, firstEntry: Int)] = []
 
     init(layout: DatafileLayout, repliesMax: Int) throws(SystemError) {
-        recordCountMax = min(4096, layout.segmentBytes / 256)
+        recordCountMax = Self.recordCountMax(layout)
         recordsBytesGoal = min(1 << 20, layout.segmentBytes / 4)
         leadBytesMax = CommitExtent.leadBytes(recordCount: recordCountMax)
         self.layout = layout
@@ -60,6 +60,8 @@ struct CommitBuffer: ~Copyable {
     deinit {
         entries.deallocate()
     }
+
+    static func recordCountMax(_ layout: DatafileLayout) -> Int { min(4096, layout.segmentBytes / 256) }
 
     var isEmpty: Bool { count == 0 }
 

@@ -33,6 +33,8 @@ struct PendingKeys: ~Copyable {
         var hasReservation = false
         /// A group has it.
         fileprivate(set) var isHeld = false
+        /// The group that has it will not write it.
+        fileprivate(set) var isHeldForReading = false
         /// While it is held: what the group writes has a higher sequence number.
         fileprivate var holdSequence: UInt64 = 0
         /// It stands in the queue of keys that wait for room.
@@ -90,10 +92,15 @@ struct PendingKeys: ~Copyable {
     private var firstFreeWaiter = none
     private(set) var count = 0
     private var heldCount = 0
+    /// Keys that may be held at a time: see `init`.
+    let heldCountMax: Int
 
-    /// - Parameter capacity: of keys and of waiting operations, each; every key has at
-    ///   least one operation that has no reply yet, or is the base of a reply.
-    init(capacity: Int) {
+    /// - Parameter requestsMax: operations without a reply at a time. A key in the table has
+    ///   one of these, or is held, which was one; or its base is still being read for one
+    ///   that was refused, as the store failed. So there is room for three times as many keys.
+    init(requestsMax: Int) {
+        let capacity = 3 * requestsMax
+        heldCountMax = requestsMax
         var bucketCount = 1
         while bucketCount < capacity { bucketCount *= 2 }
         keys = .allocate(capacity: capacity)
@@ -257,14 +264,22 @@ struct PendingKeys: ~Copyable {
         return first
     }
 
+    var hasEveryHold: Bool { heldCount >= heldCountMax }
+
     mutating func hold(_ number: UInt32, sequence: UInt64) {
         keys[Int(number)].isHeld = true
         keys[Int(number)].holdSequence = sequence
         heldCount += 1
     }
 
+    mutating func holdForReading(_ number: UInt32) {
+        hold(number, sequence: .max)
+        keys[Int(number)].isHeldForReading = true
+    }
+
     mutating func endHold(_ number: UInt32) {
         keys[Int(number)].isHeld = false
+        keys[Int(number)].isHeldForReading = false
         heldCount -= 1
     }
 

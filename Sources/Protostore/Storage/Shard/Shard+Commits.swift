@@ -139,6 +139,8 @@ extension Shard where Memory: ~Copyable {
         flight.state = .none
         noteApplied()
         Failpoint.reached(.afterApplied)
+        // Before the keys of this commit, or those could fill every commit that a large group waits for.
+        resumeStalledGroups()
         leaveBuffer(number)
     }
 

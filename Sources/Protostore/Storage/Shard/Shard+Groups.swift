@@ -3,6 +3,7 @@ extension Shard where Memory: ~Copyable {
     /// Keeps a key for a group, once nothing else is under way on it.
     mutating func hold(_ request: ShardRequest, _ number: UInt32) -> Step {
         let returnsOldValue = request.write?.pointee.returnsOldValue ?? false
+        let isForReading = request.write?.pointee.holdsForReading ?? false
         let version = version(of: number)
         var reply = ShardReply(.done, to: request)
         switch version {
@@ -19,17 +20,17 @@ extension Shard where Memory: ~Copyable {
         case .absent, .latest: return .stalled
         }
         // The group may delete the key: see `remove`.
-        guard !pending[number].hasUnreadableSlots else {
+        guard isForReading || !pending[number].hasUnreadableSlots else {
             replies.append(ShardReply(.unreadable, to: request))
             return .finished
         }
-        guard pending.count < pending.capacity / 2 else { return refuse(request, .tooLarge) }
+        guard !pending.hasEveryHold else { return refuse(request, .tooManyHolds) }
         if returnsOldValue, !attachOld(version, to: &reply) { return .stalled }
-        guard reserve(number) else {
+        guard isForReading || reserve(number) else {
             if let buffer = reply.buffer { release(buffer) }
             return refuse(request, .indexFull)
         }
-        pending.hold(number, sequence: log.sequence)
+        if isForReading { pending.holdForReading(number) } else { pending.hold(number, sequence: log.sequence) }
         dropValue(of: number)
         request.write?.pointee.group?.raise(toSequence: log.sequence)
         replies.append(reply)
@@ -44,6 +45,10 @@ extension Shard where Memory: ~Copyable {
         }
         let layout = store.segments.layout
         let recordsBytes = group.members.reduce(0) { $0 + layout.padded($1.recordBytes) }
+        guard !group.writesWhatItHoldsForReading else {
+            _ = refuse(request, .heldForReading)
+            return
+        }
         guard isPossible(group, recordsBytes: recordsBytes) else {
             _ = refuse(request, .tooLarge)
             return
@@ -63,14 +68,11 @@ extension Shard where Memory: ~Copyable {
 
     /// Whether the group fits into one commit of an empty segment.
     private func isPossible(_ group: CommitGroup, recordsBytes: Int) -> Bool {
+        let limits = CommitGroupLimits(store.segments.layout)
         let count = group.members.count
-        var space = SegmentSpace(store.segments.layout)
-        return count > 0 && count <= buffers[filling].recordCountMax
+        return count > 0 && count <= limits.memberCountMax
             && group.members.allSatisfy { $0.value.count <= options.valueBytesMax && $0.recordBytes <= recordBytesMax }
-            && recordsBytes <= store.segments.layout.segmentBytes
-            && space.placeCommit(
-                byteCount: CommitExtent.byteCount(recordCount: count, recordsBytes: recordsBytes),
-                recordCount: count) != nil
+            && recordsBytes <= limits.recordsBytesMax(memberCount: count)
     }
 
     private mutating func append(_ group: CommitGroup) {
@@ -100,7 +102,7 @@ extension Shard where Memory: ~Copyable {
                 group.members[position].sequence = entry.header.sequence
                 group.members[position].writtenMilliseconds = entry.header.writeMilliseconds
             }
-            group.isDurable = true
+            group.noteDurable()
             group.commitNumber = flight.header.number
             unsettled.append(flight.header.number)
         }
@@ -116,9 +118,7 @@ extension Shard where Memory: ~Copyable {
             _ = refuse(request, .tooLarge)
             return
         }
-        if let group = request.write?.pointee.group, group.isDurable,
-            let member = group.members.first(where: { $0.isOf(request) })
-        {
+        if !pending[number].isHeldForReading, let member = request.write?.pointee.group?.durableMember(of: request) {
             point(number, to: member.slot)
             pending[number].facts = member.facts
             log.sequence = max(log.sequence, member.sequence)

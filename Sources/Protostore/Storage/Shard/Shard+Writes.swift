@@ -87,14 +87,18 @@ extension Shard where Memory: ~Copyable {
 
     /// Lets those go on that found no room before, in order.
     mutating func resumeStalled() {
-        for _ in 0..<stalledGroups.count {
-            guard let request = stalledGroups.popFirst() else { break }
-            startGroup(request)
-        }
+        resumeStalledGroups()
         for _ in 0..<stalledKeys.count {
             guard let number = stalledKeys.popFirst() else { break }
             pending[number].isStalled = false
             run(number)
+        }
+    }
+
+    mutating func resumeStalledGroups() {
+        for _ in 0..<stalledGroups.count {
+            guard let request = stalledGroups.popFirst() else { break }
+            startGroup(request)
         }
     }
 

@@ -94,7 +94,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         waiting = Ring(capacity: 2 * requestsMax)
         replies = Ring(capacity: 2 * requestsMax)
         operations = OperationTable(capacity: depthMax)
-        pending = PendingKeys(capacity: 2 * requestsMax)
+        pending = PendingKeys(requestsMax: requestsMax)
         stalledKeys = Ring(capacity: 2 * requestsMax)
         stalledGroups = Ring(capacity: requestsMax)
         countLiveSlots()
@@ -147,6 +147,9 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// Operations wait for memory or for the commit that is on its way.
     package var hasStalled: Bool { !stalledKeys.isEmpty || !stalledGroups.isEmpty }
     package var keyCount: Int { index.count }
+    /// Keys that may be held at a time: as many as requests may be under way. Front ends
+    /// that count a key that they hold as a request under way are never refused one.
+    package var heldKeysMax: Int { pending.heldCountMax }
     /// Memory of reads under way and of replies that have not been released.
     package var bufferBytesInUse: Int { arena.allocatedBytes + copies.allocatedBytes }
 

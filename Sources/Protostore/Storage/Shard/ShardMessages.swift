@@ -19,6 +19,7 @@ package struct ShardRequest: BitwiseCopyable, @unchecked Sendable {
         case update
         /// Waits until no operation on the key is under way and keeps others waiting
         /// until `release`. Replies `done`, with `existed` and, if asked for, the value.
+        /// See ``CommitGroup`` for the order in which holds must come.
         case hold
         /// Stores the members of `write.group`, whose keys are held, as one commit of
         /// this shard's log: all of them or none. Replies `done`.
@@ -79,6 +80,9 @@ package struct WriteDetails {
     package var condition = Condition.always
     /// The reply shall hold the value that the key had before, if it had one.
     package var returnsOldValue = false
+    /// For `hold`: the group will not write this key. So the hold needs no room in the
+    /// index, and a record beside it that cannot be read does not matter.
+    package var holdsForReading = false
     /// Milliseconds since 1970; 0 = never.
     package var expiryMilliseconds: UInt64 = 0
     /// For `update`.
@@ -197,6 +201,10 @@ package enum WriteRefusal: UInt8, BitwiseCopyable, Sendable, CustomStringConvert
     case indexFull
     case storeFailed
     case tooLarge
+    /// So many keys of a shard are held that no more can be: ``Shard/heldKeysMax``.
+    case tooManyHolds
+    /// A group was to write a key that it holds for reading.
+    case heldForReading
 
     package var description: String {
         switch self {
@@ -206,6 +214,8 @@ package enum WriteRefusal: UInt8, BitwiseCopyable, Sendable, CustomStringConvert
         case .storeFailed:
             "an earlier write or flush failed: the store takes no writes until it is restarted and its disk was checked"
         case .tooLarge: "key and value do not fit into --max-value-size or into a segment"
+        case .tooManyHolds: "too many keys are in use by commands on several keys: try again"
+        case .heldForReading: "a key that was held for reading was to be written"
         }
     }
 }
