@@ -256,7 +256,7 @@ import Testing
     // MARK: Strangers
 
     @Test(arguments: [
-        ("POST / HTTP/1.1\r\n", true), ("post /", true), ("Host: x", true), ("HOST:", true), ("hOsT:y", true),
+        ("POST / HTTP/1.1\r\n", true), ("post /", true), ("POST\r\n", true), ("Host: x", true), ("HOST:", true), ("hOsT:y", true),
         ("POST", false), ("POSTS ", false), ("GET / HTTP/1.1\r\n", false), ("Host x", false), ("", false), ("*1\r\n$4\r\n", false),
     ])
     func browsersAreKnown(text: String, isForeign: Bool) {

@@ -120,5 +120,5 @@ extension RESPParser {
     }
 
     /// White space of the C locale: blank, and tab to carriage return.
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+    static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }

@@ -65,7 +65,7 @@ package enum RESPParser {
         // To small letters; other characters that this turns into letters do no harm.
         let small = UInt32(littleEndian: letters) | 0x2020_2020
         let last = byte(bytes, at: offset + 4)
-        return small == 0x7473_6F70 && last == UInt8(ascii: " ") || small == 0x7473_6F68 && last == UInt8(ascii: ":")
+        return small == 0x7473_6F70 && isSpace(last) || small == 0x7473_6F68 && last == UInt8(ascii: ":")
     }
 
     // MARK: Multibulk
