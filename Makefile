@@ -22,10 +22,12 @@ THREAD_SANITIZER = --sanitize=thread -Xswiftc -DTHREAD_SANITIZER -Xswiftc -Xfron
 POWERCUT_POINTS ?= 220
 # How often `make fulldisk` fills the disk, and the memory of the index.
 FULLDISK_CYCLES ?= 20
+# How long `make fuzz` looks for bytes that the parser of the Redis protocol does not stand.
+FUZZ_SECONDS ?= 300
 # What `make bench` measures, and how: `make bench ARGS="iops qd1 --seconds 30"`.
 ARGS ?= all
 
-.PHONY: help demo test build bench bench-quick simulate survey powercut fulldisk soak clean bootstrap
+.PHONY: help demo test build bench bench-quick simulate survey fuzz powercut fulldisk soak clean bootstrap
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -57,6 +59,12 @@ survey: bootstrap ## Plant bugs in the engine, and see that the simulator catche
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
 	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 120
 
+fuzz: bootstrap ## Fuzz the parser of the Redis protocol for FUZZ_SECONDS; needs lld, which comes with Swift
+	$(SWIFT) build --package-path Fuzz -c release
+	mkdir -p Fuzz/.build/corpus/resp
+	Fuzz/.build/release/fuzz_resp -max_total_time=$(FUZZ_SECONDS) -max_len=4000 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=Fuzz/.build/ Fuzz/.build/corpus/resp Fuzz/Corpus/resp
+
 powercut: build ## Cut the power under real servers on a real file system; needs root, FUSE and loop devices
 	scripts/bootstrap soak
 	python3 -m Tests.RealDisk powercut --points $(POWERCUT_POINTS)
@@ -65,12 +73,13 @@ fulldisk: build ## Fill up a small file system and a small memory under a real s
 	scripts/bootstrap soak
 	python3 -m Tests.RealDisk fulldisk --cycles $(FULLDISK_CYCLES)
 
-soak: bootstrap survey ## Run all tests under the thread and address sanitizers, the random ones for longer, then churn and power cuts
+soak: bootstrap survey ## Run all tests under the thread and address sanitizers, the random ones for longer, then fuzzing, churn and power cuts
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 		$(SWIFT) test --scratch-path .build/thread $(THREAD_SANITIZER) $(SANITIZER_SKIPS)
 	ASAN_OPTIONS=detect_leaks=0 \
 		$(SWIFT) test --scratch-path .build/address --sanitize=address $(SANITIZER_SKIPS)
 	PROTOSTORE_TEST_FACTOR=$(SOAK_FACTOR) $(SWIFT) test
+	$(MAKE) fuzz
 	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
 	$(SWIFT) build --product table && .build/debug/table torture --kills 500 --keys 3000 --moments

@@ -1,0 +1,1 @@
+../../../Sources/Protostore/System/DoubleText.swift

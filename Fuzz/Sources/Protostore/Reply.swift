@@ -1,0 +1,1 @@
+../../../Sources/Protostore/Commands/Reply.swift

@@ -1,0 +1,1 @@
+../../../Tests/ProtostoreTests/Protocols/RESPModel.swift
