@@ -13,8 +13,8 @@ ROT_SEEDS ?= 12
 CHURN_SECONDS ?= 3600
 CHURN_DIRECTORY ?= /var/tmp/protostore-churn
 # Sanitizers multiply the memory of a program, so that a limit on it cannot hold, and
-# take system calls before the fault shim sees them.
-SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests
+# take system calls and allocations before the shims see them.
+SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTests --skip AllocationTests
 # Swift 6.3 checks the code it makes for the thread sanitizer before that is complete, and ends
 # with "Invalid bitcast".
 THREAD_SANITIZER = --sanitize=thread -Xswiftc -DTHREAD_SANITIZER -Xswiftc -Xfrontend -Xswiftc -disable-llvm-verify
