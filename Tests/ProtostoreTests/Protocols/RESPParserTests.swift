@@ -62,6 +62,7 @@ import Testing
         ("*1048577\r\n", "invalid multibulk length"), ("*2147483648\r\n", "invalid multibulk length"),
         ("*9223372036854775807\r\n", "invalid multibulk length"), ("*9223372036854775808\r\n", "invalid multibulk length"),
         ("*-9223372036854775809\r\n", "invalid multibulk length"), ("*18446744073709551617\r\n", "invalid multibulk length"),
+        ("*01\r\n$4\r\nPING\r\n", "invalid multibulk length"), ("*1\r\n$04\r\nPING\r\n", "invalid bulk length"),
         ("*1:\r\n$1\r\n", "invalid multibulk length"), ("*1/\r\n$1\r\n", "invalid multibulk length"),
         ("*1\r\n:3\r\n", "expected '$', got ':'"), ("*1\r\nGET\r\n", "expected '$', got 'G'"),
         ("*1\r\n\r\n", "expected '$', got '\r'"), ("*1\r\n*1\r\n$4\r\nPING\r\n", "expected '$', got '*'"),
