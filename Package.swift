@@ -15,6 +15,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
+        // What swift-configuration reads YAML with: it tells no names of keys, and those that are none are errors.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -47,6 +50,8 @@ let package = Package(
                 "Protostore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "bench",
@@ -63,6 +68,7 @@ let package = Package(
             name: "table",
             dependencies: ["SharedTable", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
+        .testTarget(name: "RunTests", dependencies: ["run", "Protostore"]),
         .testTarget(name: "SharedTableTests", dependencies: ["SharedTable", "table"]),
         .testTarget(
             name: "BenchTests",

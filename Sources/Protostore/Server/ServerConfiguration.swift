@@ -60,8 +60,64 @@ public struct ServerConfiguration: Sendable {
     /// deletes go on. nil = as many as the memory file system has room for.
     public var indexBytesMax: Int?
 
+    // MARK: Clients of the Redis protocol
+
+    /// Connections of clients at a time, of all loops, 1 to 65,536.
+    public var clientsMax = 10_000
+    /// Seconds that a client may be silent before its connection is closed; 0 = for ever.
+    public var timeoutSeconds = 0
+    /// Seconds that a connection is silent before the kernel asks whether its peer is still
+    /// there, 0 (never) to 32,767.
+    public var tcpKeepAliveSeconds = 300
+    /// Bytes of one client's request that is not complete yet: 1 MiB and more. Redis has 1 GB.
+    public var queryBufferBytesMax = 64 << 20
+    /// Bytes of replies that one client has not read; beyond, its connection is closed. 0 =
+    /// no bound, as in Redis; else 1 MiB and more.
+    public var outputBufferBytesMax = 32 << 20
+    /// What clients have to give by AUTH; nil or empty for nothing. The server keeps a salted hash alone.
+    public var password: String?
+    /// Without a password, serve clients of this machine only.
+    public var isProtected = true
+    /// Serve the native protocol, which cannot give a password, although there is one.
+    public var allowsNative = false
+    /// Requests that take as many microseconds are noted in SLOWLOG; 0 = all, -1 = none.
+    public var slowLogMicroseconds = 10_000
+    /// How many of them are kept, 0 to 100,000.
+    public var slowLogEntriesMax = 128
+    /// Events that take as many milliseconds are noted in LATENCY; 0 = none.
+    public var latencyThresholdMilliseconds = 0
+    /// The configuration file, if any, and what writes those settings to it (name and text) that can
+    /// be changed at run time: CONFIG REWRITE.
+    public var file: (path: String, rewrite: @Sendable ([(name: String, text: String)]) throws -> Void)?
+
+    static let passwordBytesMax = 512
+    static let queryBufferRange = (1 << 20)...Int.max
+    static let outputBufferRange = 0...Int.max
+
     public init(directory: String) {
         self.directory = directory
+    }
+
+    /// What may change at run time, as it is at the start.
+    var runtimeValues: RuntimeSettings.Values {
+        var values = RuntimeSettings.Values()
+        values.clientsMax = clientsMax
+        values.timeoutSeconds = timeoutSeconds
+        values.tcpKeepAliveSeconds = tcpKeepAliveSeconds
+        values.bulkBytesMax = valueBytesMax
+        values.queryBufferBytesMax = queryBufferBytesMax
+        values.outputBufferBytesMax = outputBufferBytesMax
+        values.slowLogMicroseconds = slowLogMicroseconds
+        values.slowLogEntriesMax = slowLogEntriesMax
+        values.latencyThresholdMilliseconds = latencyThresholdMilliseconds
+        values.isProtected = isProtected
+        values.allowsNative = allowsNative
+        return values
+    }
+
+    /// Whether only clients of this machine can come.
+    var isLoopback: Bool {
+        host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.split(separator: ".").count == 4
     }
 
     /// What is wrong with the values, in a sentence, or nil.
@@ -92,6 +148,33 @@ public struct ServerConfiguration: Sendable {
         // Not a comparison: what is not a number is in no range.
         if statisticsSeconds != 0, !(0.1...1_000_000).contains(statisticsSeconds) {
             return "--stats-interval is \(statisticsSeconds); 0 (off) or 0.1 to 1000000 seconds are possible"
+        }
+        return problemWithClients
+    }
+
+    private var problemWithClients: String? {
+        if !(1...FrontEndLimits.connectionsLimit).contains(clientsMax) {
+            return "--maxclients is \(clientsMax); 1 to \(FrontEndLimits.connectionsLimit) clients are possible"
+        }
+        if timeoutSeconds < 0 { return "--timeout is \(timeoutSeconds); 0 (never) and more seconds are possible" }
+        if !(0...Int(Int16.max)).contains(tcpKeepAliveSeconds) {
+            return "--tcp-keepalive is \(tcpKeepAliveSeconds); 0 (off) to \(Int16.max) seconds are possible"
+        }
+        if !Self.queryBufferRange.contains(queryBufferBytesMax) {
+            return "--client-query-buffer-limit is \(queryBufferBytesMax); 1048576 and more bytes are possible"
+        }
+        if outputBufferBytesMax < 0 {
+            return "--client-output-buffer-limit is \(outputBufferBytesMax); 0 (none) and more bytes are possible"
+        }
+        if password?.utf8.count ?? 0 > Self.passwordBytesMax {
+            return "--requirepass is longer than the \(Self.passwordBytesMax) bytes that are possible"
+        }
+        if isProtected, password ?? "" == "", !isLoopback {
+            return """
+                --bind is \(host), and there is no password: whoever reaches this machine could read and change \
+                everything. Set one (requirepass in the --config file, or PROTOSTORE_REQUIREPASS), or say \
+                --protected-mode no in a network that you trust
+                """
         }
         return nil
     }
