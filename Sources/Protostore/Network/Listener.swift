@@ -1,23 +1,35 @@
-/// Accepts connections for as long as descriptors last.
+/// Accepts connections, and refuses those for which there is no room in words.
 ///
-/// When they run out, accepting pauses until the next `resume`, says so once, and
-/// the connections that stand go on. Those that wait stay in the kernel's queue.
+/// When descriptors run out, one that is kept in reserve lets the listener accept those that wait,
+/// say why, and close. Only where not even that is possible does accepting pause until the next
+/// `acceptBatch`; those that wait stay in the kernel's queue, and the connections that stand go on.
 struct Listener: ~Copyable {
     private let socket: FileDescriptor
     let host: String
     let port: UInt16
-    /// Since when descriptors are exhausted.
+    /// Since when descriptors are exhausted, and none is left to say so with.
     private(set) var isPaused = false
     private(set) var pauseCount: UInt64 = 0
+    /// Connections that were told that there is no room.
+    private(set) var refusedCount: UInt64 = 0
+    /// Given up for the moment that refusing one takes.
+    private var spare: FileDescriptor?
+
+    /// As Redis says it; a native client takes it for a reply that it cannot place, and for an end.
+    static let noRoomText: StaticString = "-ERR max number of clients reached\r\n"
 
     init(host: String, port: UInt16) throws(SystemError) {
         let socket = try Socket.listen(host: host, port: port)
         self.port = try Socket.localPort(socket.rawValue)
         self.socket = socket
         self.host = host
+        spare = Self.openSpare()
     }
 
     var rawDescriptor: CInt { socket.rawValue }
+
+    /// What connections inherit that are accepted from now on.
+    func setKeepAlive(seconds: Int) { Socket.setKeepAlive(socket.rawValue, seconds: seconds) }
 
     /// So many at a time, so that those who connect do not keep the caller from everything else.
     private static let batchMax = 256
@@ -44,6 +56,7 @@ struct Listener: ~Copyable {
                     isPaused = false
                     return .drained
                 case .exhausted:
+                    if refuseWithSpare() { continue }
                     isPaused = true
                     pauseCount &+= 1
                     return .paused(error)
@@ -52,5 +65,27 @@ struct Listener: ~Copyable {
             }
         }
         return .more
+    }
+
+    /// - Returns: whether one that waited was told.
+    private mutating func refuseWithSpare() -> Bool {
+        guard spare != nil else {
+            // Another thread was quicker the last time.
+            spare = Self.openSpare()
+            return false
+        }
+        spare = nil
+        defer { spare = Self.openSpare() }
+        guard let accepted = try? Socket.accept(socket.rawValue) else { return false }
+        Self.refuse(accepted.take(), Self.noRoomText)
+        refusedCount &+= 1
+        return true
+    }
+
+    private static func openSpare() -> FileDescriptor? { try? FileDescriptor.open("/dev/null") }
+
+    /// Says why, as far as the socket takes it at once, and closes.
+    static func refuse(_ descriptor: consuming FileDescriptor, _ text: StaticString) {
+        _ = Socket.send(descriptor.rawValue, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 }

@@ -53,6 +53,7 @@ package final class RuntimeSettings: Sendable {
     private let allowsNativeWord: Atomic<Bool>
     private let expiresActivelyWord: Atomic<Bool>
     private let generationWord = Atomic<UInt64>(0)
+    private let clientCountWord = Atomic<Int>(0)
 
     package let password = PasswordGate()
     package let slowLog = SlowLog()
@@ -95,6 +96,35 @@ package final class RuntimeSettings: Sendable {
 
     /// Whether a password is these bytes; true where there is none.
     package func matches(password bytes: UnsafeRawBufferPointer) -> Bool { password.matches(bytes) }
+
+    /// Whether clients of other machines are refused: with ``deniedText``.
+    package var deniesOtherMachines: Bool { isProtected && !requiresPassword }
+
+    /// Whether an address such as `127.0.0.1:4000` or `::1:4000` is this machine's own.
+    package static func isLoopback(_ address: String) -> Bool {
+        address.hasPrefix("127.") || address.hasPrefix("::1:") || address.hasPrefix("[::1]:")
+            || address.hasPrefix("::ffff:127.")
+    }
+
+    package static let deniedText: StaticString =
+        "-DENIED Protostore is running in protected mode because no password is set. In this mode connections are only accepted from the loopback interface. Set a password with requirepass (in the configuration file, by PROTOSTORE_REQUIREPASS, or by CONFIG SET from this machine), or disable protected mode with --protected-mode no in a network that you trust.\r\n"
+
+    // MARK: How many clients there are
+
+    /// Connections of all loops, and those on their way to one.
+    package var clientCount: Int { clientCountWord.load(ordering: .relaxed) }
+
+    /// - Returns: false where there are as many as there may be; then nothing is counted.
+    package func admitClient() -> Bool {
+        guard clientCount < clientsMax else { return false }
+        clientCountWord.add(1, ordering: .relaxed)
+        return true
+    }
+
+    /// So many that were admitted are gone.
+    package func clientsWent(_ count: Int) {
+        clientCountWord.subtract(count, ordering: .relaxed)
+    }
 
     /// Changes whenever anything else here may have changed: a loop compares it once a turn.
     package var generation: UInt64 { generationWord.load(ordering: .acquiring) }

@@ -134,17 +134,22 @@ package enum Socket {
         }
     }
 
-    /// How long a connection is silent before the kernel asks whether its peer is still there.
-    private static let keepAliveSeconds: CInt = 300
+    /// Sets what accepted connections inherit: to notice a peer whose machine or network is gone,
+    /// which never says so.
+    /// - Parameter seconds: of silence before the kernel asks whether the peer is still there, so
+    ///   that about twice as many end the connection; 0 = it never asks.
+    package static func setKeepAlive(_ listener: CInt, seconds: Int) {
+        let seconds = CInt(clamping: max(0, min(seconds, Int(Int16.max))))
+        _ = linux_socket_set_int(listener, linux_SOL_SOCKET, linux_SO_KEEPALIVE, seconds > 0 ? 1 : 0)
+        guard seconds > 0 else { return }
+        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPIDLE, seconds)
+        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPINTVL, max(1, seconds / 10))
+    }
 
-    /// Sets what accepted connections inherit: to send at once, and to notice a
-    /// peer whose machine or network is gone, which never says so. Some ten
-    /// minutes of silence then end the connection.
+    /// Sets what accepted connections inherit: to send at once, and to notice a peer that is gone.
     private static func prepareForAccepting(_ listener: CInt) {
         setNoDelay(listener)
-        _ = linux_socket_set_int(listener, linux_SOL_SOCKET, linux_SO_KEEPALIVE, 1)
-        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPIDLE, keepAliveSeconds)
-        _ = linux_socket_set_int(listener, linux_IPPROTO_TCP, linux_TCP_KEEPINTVL, keepAliveSeconds / 10)
+        setKeepAlive(listener, seconds: 300)
     }
 
     private static func setNoDelay(_ descriptor: CInt) {
