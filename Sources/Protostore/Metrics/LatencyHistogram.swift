@@ -21,6 +21,20 @@ package struct LatencyHistogram: Sendable {
         histogram.totalCount == 0 ? 0 : Double(histogram.valueAtPercentile(percentile)) / 1000
     }
 
+    /// How many took at most so many microseconds, for those of 1, 2, 4 ... at which the number grows.
+    package var cumulativeMicroseconds: [(microseconds: UInt64, count: UInt64)] {
+        var result: [(microseconds: UInt64, count: UInt64)] = []
+        var sum: UInt64 = 0
+        for step in histogram.recordedValues() {
+            sum &+= step.countAddedInThisIterationStep
+            var boundary: UInt64 = 1
+            while boundary < step.value / 1000 { boundary *= 2 }
+            if result.last?.microseconds == boundary { result.removeLast() }
+            result.append((boundary, sum))
+        }
+        return result
+    }
+
     package mutating func add(_ other: LatencyHistogram) { histogram.add(other.histogram) }
     package mutating func reset() { histogram.reset() }
 }

@@ -30,6 +30,9 @@ package final class EventLoop: @unchecked Sendable {
     private var storage: LoopStorage?
     private let logger: Logger
     private let failure: LoopFailure
+    private let settings: RuntimeSettings
+    /// Connections that ended, as far as the settings' count of clients knows.
+    private var departuresNoted: UInt64 = 0
     /// How long to look for events before sleeping.
     private let busyPollNanoseconds: UInt64
 
@@ -66,7 +69,7 @@ package final class EventLoop: @unchecked Sendable {
     init(
         number: Int, name: String, frontEnd: consuming FrontEnd?, storage: consuming LoopStorage?,
         completions: consuming WakeDescriptor, shardCount: Int, busyPollNanoseconds: UInt64, failure: LoopFailure,
-        logger: Logger
+        settings: RuntimeSettings, logger: Logger
     ) throws(SystemError) {
         self.number = number
         self.name = name
@@ -75,6 +78,7 @@ package final class EventLoop: @unchecked Sendable {
         self.completions = completions
         self.busyPollNanoseconds = busyPollNanoseconds
         self.failure = failure
+        self.settings = settings
         self.logger = logger
         routes = ShardRoutes(shardCount: shardCount)
         doorbell = try Doorbell()
@@ -113,6 +117,7 @@ package final class EventLoop: @unchecked Sendable {
     func run() {
         while !isStopping { turn() }
         frontEnd?.closeAll()
+        noteDepartures()
         // What was handed over too late is closed as well.
         for case .adopt(let descriptor, _) in commands.takeAll() { _ = FileDescriptor(owning: descriptor) }
     }
@@ -125,6 +130,16 @@ package final class EventLoop: @unchecked Sendable {
         act()
         frontEnd?.flush()
         publishMail()
+        noteDepartures()
+    }
+
+    /// Makes room for other clients.
+    private func noteDepartures() {
+        guard let frontEnd = frontEnd?.counters else { return }
+        let departures = frontEnd.closed &+ frontEnd.turnedAway
+        guard departures != departuresNoted else { return }
+        settings.clientsWent(Int(departures &- departuresNoted))
+        departuresNoted = departures
     }
 
     // MARK: Wait and collect

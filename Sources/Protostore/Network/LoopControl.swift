@@ -104,6 +104,12 @@ package struct LoopReport: Sendable {
     package var requestsInFlight = 0
     /// What the values of writes in flight occupy.
     package var writeBytesInFlight = 0
+    /// Slots of its shard that are used: keys, those that have expired since the last sweep included.
+    package var keys = 0
+    /// By database: keys, and those of them that expire; empty where nobody counts them.
+    package var databases: [DatabaseKeys] = []
+    /// What its shard's reads and commits occupy, in bytes.
+    package var bufferBytes = 0
     package var readsInFlight = 0
     package var writesInFlight = 0
     package var readsWaiting = 0
@@ -119,6 +125,17 @@ package struct LoopReport: Sendable {
     package var writeLatency = LatencyHistogram()
     /// Requests taken, and completions collected, per turn that had any.
     package var batch = BatchHistogram()
+}
+
+/// Keys of one database, of one shard.
+package struct DatabaseKeys: BitwiseCopyable, Sendable, Equatable {
+    package var keys: UInt64
+    package var expiring: UInt64
+
+    package init(keys: UInt64, expiring: UInt64) {
+        self.keys = keys
+        self.expiring = expiring
+    }
 }
 
 package struct LoopCounters: BitwiseCopyable, Sendable {

@@ -63,6 +63,8 @@ struct LoopStorage: ~Copyable {
 
     func addTo(_ report: inout LoopReport) {
         report.shard = shard.counters
+        report.keys = shard.keyCount
+        report.bufferBytes = shard.bufferBytesInUse
         report.readsInFlight = shard.readsInFlight
         report.writesInFlight = max(0, device.pendingCount - shard.readsInFlight)
         report.readsWaiting = shard.waitingCount

@@ -76,7 +76,7 @@ package struct ClientSnapshot: Sendable {
 
 /// A command that the main thread carries out for a connection.
 struct ServerCall: Sendable {
-    let spec: CommandSpec
+    let command: Command
     let arguments: OwnedArguments
     /// Who asks.
     let client: ClientSnapshot
@@ -86,10 +86,10 @@ struct ServerCall: Sendable {
     let ticket: UInt32
 
     init(
-        spec: CommandSpec, arguments: OwnedArguments, client: ClientSnapshot, loop: Int, connection: ConnectionID,
+        command: Command, arguments: OwnedArguments, client: ClientSnapshot, loop: Int, connection: ConnectionID,
         ticket: UInt32
     ) {
-        self.spec = spec
+        self.command = command
         self.arguments = arguments
         self.client = client
         self.loop = loop

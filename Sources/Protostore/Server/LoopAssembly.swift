@@ -6,6 +6,9 @@ struct LoopAssembly {
     let configuration: ServerConfiguration
     let store: Store
     let failure: LoopFailure
+    let settings: RuntimeSettings
+    /// Where front ends send what is about the server as a whole.
+    let desk: ServerDesk
     let logger: Logger
 
     private var frontEndCount: Int { configuration.tcpThreads }
@@ -59,7 +62,7 @@ struct LoopAssembly {
             number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
             frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount,
             busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, failure: failure,
-            logger: logger)
+            settings: settings, logger: logger)
     }
 
     private func makeStorage(

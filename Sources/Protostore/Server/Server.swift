@@ -38,11 +38,16 @@ public final class Server: @unchecked Sendable {
     private let wake: WakeDescriptor
     private let epoll: Epoll
     private let collection: ReportCollection
+    private let settings: RuntimeSettings
+    private let desk: ServerDesk
+    private let clerk: ServerClerk
     private let failure: LoopFailure
     private var statistics: StatisticsReporter
+    private var generationNoted: UInt64 = 0
     private var hasRun = false
     private var nextLoop = 0
     private var hasSaidPaused = false
+    private var refusalLimit = LogLimit()
     /// Loops have been asked and have not all answered: one at a time, so that the
     /// reports of two rounds are never mixed.
     private var isAwaitingReports = false
@@ -52,14 +57,18 @@ public final class Server: @unchecked Sendable {
     static let drainNanoseconds: UInt64 = 800_000_000
 
     private enum EventSource: UInt64 {
-        case listener, signals, wake, admin
+        case listener, signals, wake, admin, desk
     }
 
     /// Opens the store and listens. Signals SIGTERM and SIGINT are blocked in this
     /// thread from here on.
     /// - Throws: an error whose description says what to do.
     public init(_ configuration: ServerConfiguration, logger: Logger) throws {
+        let settings = Self.makeSettings(configuration)
+        var configuration = configuration
+        configuration.password = nil
         self.configuration = configuration
+        self.settings = settings
         self.logger = logger
         SignalDescriptor.ignoreBrokenPipes()
         signals = try SignalDescriptor([SIGTERM, SIGINT])
@@ -67,15 +76,22 @@ public final class Server: @unchecked Sendable {
         epoll = try Epoll()
         collection = ReportCollection(wakeDescriptor: wake.rawValue)
         failure = LoopFailure(wakeDescriptor: wake.rawValue)
+        desk = try ServerDesk()
         store = try Self.openStore(configuration, signals, logger)
         statistics = StatisticsReporter(logger: logger)
         do {
             segments = try SegmentThread(store, logger: logger)
             segments.blockingPrepare()
             loops = try LoopAssembly(
-                configuration: configuration, store: store, failure: failure, logger: logger
+                configuration: configuration, store: store, failure: failure, settings: settings, desk: desk,
+                logger: logger
             ).makeLoops()
             listener = try Listener(host: configuration.host, port: configuration.port)
+            listener.setKeepAlive(seconds: configuration.tcpKeepAliveSeconds)
+            clerk = ServerClerk(
+                ServerState(configuration, settings, store, port: listener.port), desk: desk, loops: loops,
+                wakeDescriptor: wake.rawValue, logger: logger)
+            try epoll.add(desk.rawDescriptor, [.readable, .edgeTriggered], data: EventSource.desk.rawValue)
             try epoll.add(listener.rawDescriptor, .readable, data: EventSource.listener.rawValue)
             try epoll.add(signals.rawValue, .readable, data: EventSource.signals.rawValue)
             try epoll.add(wake.rawValue, [.readable, .edgeTriggered], data: EventSource.wake.rawValue)
@@ -86,6 +102,15 @@ public final class Server: @unchecked Sendable {
             try? store.closeUnused()
             throw error
         }
+    }
+
+    /// Makes the password's hash; the password itself is not kept.
+    private static func makeSettings(_ configuration: ServerConfiguration) -> RuntimeSettings {
+        let settings = RuntimeSettings(configuration.runtimeValues)
+        if var password = configuration.password {
+            password.withUTF8 { settings.setPassword(UnsafeRawBufferPointer($0)) }
+        }
+        return settings
     }
 
     private static func makeAdminSocket(_ store: Store, _ logger: Logger) -> AdminSocket? {
@@ -140,6 +165,7 @@ public final class Server: @unchecked Sendable {
         } catch {
             // No loop outlives what it works on.
             admin?.blockingStop()
+            clerk.blockingStop()
             end(threads)
             try? store.close(logEnds: logEnds)
             throw error
@@ -148,6 +174,7 @@ public final class Server: @unchecked Sendable {
         stopAccepting()
         drain(until: Clock.monotonicNanoseconds() + Self.drainNanoseconds)
         end(threads)
+        clerk.blockingStop()
         try store.close(logEnds: logEnds)
         logger.info("stopped")
     }
@@ -180,10 +207,14 @@ public final class Server: @unchecked Sendable {
                 case .wake:
                     if let (loop, error) = failure.reported { throw ServerError.loopFailed(loop, error) }
                     logStatistics()
+                case .desk: break
                 case .admin: admin?.serve()
                 case nil: break
                 }
             }
+            clerk.serve()
+            if clerk.wantsShutdown { return logger.notice("a client asks the server to stop") }
+            noteSettings()
             if isStopRequested.load(ordering: .sequentiallyConsistent) { return }
             let now = Clock.monotonicNanoseconds()
             if listener.isPaused { accept() }
@@ -205,7 +236,15 @@ public final class Server: @unchecked Sendable {
         let reports = collection.takeComplete(count: loops.count)
         guard !reports.isEmpty else { return }
         isAwaitingReports = false
-        statistics.log(reports, store.planner.currentStatistics)
+        statistics.log(
+            reports, store.planner.currentStatistics, seenSince: clerk.takeReportsSeen())
+    }
+
+    /// What the listener has to know of settings that have changed.
+    private func noteSettings() {
+        guard settings.generation != generationNoted else { return }
+        generationNoted = settings.generation
+        listener.setKeepAlive(seconds: settings.tcpKeepAliveSeconds)
     }
 
     private var reportInterval: UInt64 {
@@ -218,14 +257,19 @@ public final class Server: @unchecked Sendable {
     private func timeout(until nextReport: UInt64) -> CInt {
         let now = Clock.monotonicNanoseconds()
         let rest = nextReport > now ? (nextReport - now) / 1_000_000 + 1 : 0
-        return CInt(min(rest, listener.isPaused ? 100 : 60_000, admin?.timeoutMilliseconds ?? 60_000))
+        return CInt(
+            min(
+                rest, listener.isPaused ? 100 : 60_000, admin?.timeoutMilliseconds ?? 60_000,
+                clerk.timeoutMilliseconds(now: now) ?? 60_000))
     }
 
     private func accept() {
-        let outcome = listener.acceptBatch { [self] descriptor, peer in
-            let loop = loops[nextLoop % configuration.tcpThreads]
-            nextLoop += 1
-            loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
+        let refusedBefore = listener.refusedCount
+        let outcome = listener.acceptBatch { [self] descriptor, peer in admit(descriptor, peer) }
+        let refused = listener.refusedCount - refusedBefore
+        if refused > 0 {
+            clerk.state.refusedConnections += refused
+            sayRefused("there are no descriptors for more connections (see ulimit -n)")
         }
         switch outcome {
         case .more: break
@@ -242,6 +286,28 @@ public final class Server: @unchecked Sendable {
         case .failed(let error):
             logger.error("a connection was not accepted: \(error)")
         }
+    }
+
+    /// Hands a connection to the next loop, or says why not.
+    private func admit(_ descriptor: consuming FileDescriptor, _ peer: String) {
+        if settings.deniesOtherMachines, !RuntimeSettings.isLoopback(peer) {
+            Listener.refuse(descriptor, RuntimeSettings.deniedText)
+            clerk.state.refusedConnections += 1
+            return sayRefused("\(peer) is another machine's, and there is no password: see --protected-mode")
+        }
+        guard settings.admitClient() else {
+            Listener.refuse(descriptor, Listener.noRoomText)
+            clerk.state.refusedConnections += 1
+            return sayRefused("there are \(settings.clientsMax) clients (see --maxclients)")
+        }
+        let loop = loops[nextLoop % configuration.tcpThreads]
+        nextLoop += 1
+        loop.commands.send(.adopt(descriptor: descriptor.release(), peer: peer))
+    }
+
+    private func sayRefused(_ reason: String) {
+        guard let leftOut = refusalLimit.admit(at: Clock.monotonicNanoseconds()) else { return }
+        logger.warning("refusing a connection: \(reason)\(LogLimit.note(leftOut))")
     }
 
     /// While descriptors are exhausted the listener would report readable forever.

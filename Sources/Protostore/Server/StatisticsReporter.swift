@@ -10,8 +10,19 @@ struct StatisticsReporter {
         self.logger = logger
     }
 
-    mutating func log(_ reports: [LoopReport], _ compaction: CompactionStatistics) {
+    /// - Parameter seenSince: reports that others asked for since the last call: what they took of
+    ///   the loops' histograms belongs to this line, too.
+    mutating func log(
+        _ reports: [LoopReport], _ compaction: CompactionStatistics, seenSince others: [LoopReport] = []
+    ) {
         guard !reports.isEmpty else { return }
+        var reports = reports
+        for other in others {
+            guard let place = reports.firstIndex(where: { $0.loop == other.loop }) else { continue }
+            reports[place].latency.add(other.latency)
+            reports[place].writeLatency.add(other.writeLatency)
+            reports[place].batch.add(other.batch)
+        }
         let now = Clock.monotonicNanoseconds()
         let seconds = Double(max(now - previousNanoseconds, 1)) / 1e9
         for report in reports {

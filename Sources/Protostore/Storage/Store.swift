@@ -38,6 +38,8 @@ package final class Store: Sendable {
     /// Makes segments ahead of need, and frees them.
     package let planner: SegmentPlanner
     private let indexStorage: IndexStorage<SharedIndexMemory>
+    /// What the index occupies.
+    package var indexBytes: Int { indexStorage.byteCount }
     private let logger: Logger
 
     /// Segments that everybody leaves for copies: each shard may need another one before the segment

@@ -44,9 +44,14 @@ package struct ProcessUsage: Sendable {
     /// started reports the large one's.
     private static func peakResidentBytes() -> Int? { status("VmHWM:") }
 
-    /// A line of /proc/self/status, in bytes.
-    private static func status(_ name: String) -> Int? {
-        guard let file = try? FileDescriptor.open("/proc/self/status") else { return nil }
+    /// Memory of the machine in bytes, or nil where the system does not say.
+    package static func machineBytes() -> Int? { line("MemTotal:", of: "/proc/meminfo") }
+
+    private static func status(_ name: String) -> Int? { line(name, of: "/proc/self/status") }
+
+    /// A line that gives kilobytes, in bytes.
+    private static func line(_ name: String, of path: String) -> Int? {
+        guard let file = try? FileDescriptor.open(path) else { return nil }
         let text = withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { buffer in
             let count = (try? file.read(into: buffer, at: 0)) ?? 0
             return String(decoding: buffer.prefix(count), as: UTF8.self)

@@ -1,0 +1,208 @@
+import Logging
+
+/// Carries out the commands that are about the server as a whole, on the main thread: what
+/// loops put on the ``ServerDesk``.
+///
+/// ```
+/// loop ── ServerCall ──> desk ──> perform ──┬── reply ─────────────────────────> loop
+///                                           ├── report, once all loops have ────> reply
+///                                           ├── clients, once all loops have ───> reply
+///                                           ├── at a time (DEBUG SLEEP) ────────> reply
+///                                           └── flush, on a thread (SAVE) ──────> reply
+/// ```
+///
+/// Nothing in here waits. Each connection has one call under way, so what waits is bounded by
+/// the connections. A connection that is gone when its reply comes is its loop's affair.
+final class ServerClerk {
+    enum Outcome {
+        case reply(Reply)
+        /// When all loops have reported.
+        case reports(([LoopReport]) -> Reply)
+        /// When all loops have gone through their connections.
+        case clients(ClientFilter, closes: Bool, ([ClientSnapshot], _ closed: Int) -> Reply)
+        /// On the monotonic clock.
+        case later(nanoseconds: UInt64, Reply)
+        /// When everything that is written is on stable storage; or at once, where `reply` is
+        /// given.
+        case flush(reply: Reply?)
+        /// The connection goes with the server.
+        case shutdown
+    }
+
+    private struct Waiting {
+        let call: ServerCall
+        let isReady: () -> Reply?
+    }
+
+    let state: ServerState
+    private let desk: ServerDesk
+    private let loops: [EventLoop]
+    /// Raised when something that is waited for has come.
+    private let wakeDescriptor: CInt
+    private let logger: Logger
+    private var waiting: [Waiting] = []
+    /// Calls that wait for reports, and those of the round that is under way.
+    private var wantReports: [(call: ServerCall, answer: ([LoopReport]) -> Reply)] = []
+    private var inRound: [(call: ServerCall, answer: ([LoopReport]) -> Reply)] = []
+    private let collection: ReportCollection
+    private(set) var flusher: StoreFlusher
+    private(set) var wantsShutdown = false
+    /// Histograms that reports took from their loops: the statistics' line wants them, too.
+    private(set) var reportsSeen: [LoopReport] = []
+
+    /// - Parameter wakeDescriptor: an eventfd of the main thread.
+    init(_ state: ServerState, desk: ServerDesk, loops: [EventLoop], wakeDescriptor: CInt, logger: Logger) {
+        self.state = state
+        self.desk = desk
+        self.loops = loops
+        self.wakeDescriptor = wakeDescriptor
+        self.logger = logger
+        collection = ReportCollection(wakeDescriptor: wakeDescriptor)
+        flusher = StoreFlusher(state.store, wakeDescriptor: wakeDescriptor)
+    }
+
+    // MARK: Turns
+
+    /// Takes the calls that came, and answers those whose time has come.
+    func serve() {
+        for call in desk.takeAll() { take(call) }
+        collectReports()
+        if let saved = flusher.collect() { state.noteSave(saved, logger) }
+        state.isSaving = flusher.isRunning
+        // Replies can be many, and each is answered once.
+        var still: [Waiting] = []
+        for one in waiting {
+            if let reply = one.isReady() { answer(one.call, reply) } else { still.append(one) }
+        }
+        waiting = still
+        startFlushIfWanted()
+    }
+
+    /// Milliseconds after which ``serve()`` wants to be called though nothing came, or nil.
+    func timeoutMilliseconds(now: UInt64) -> UInt64? {
+        guard let next = deadlines.min() else { return nil }
+        return next > now ? (next - now) / 1_000_000 + 1 : 0
+    }
+
+    private var deadlines: [UInt64] = []
+
+    /// Reports whose histograms the statistics' line has not seen; forgotten with this.
+    func takeReportsSeen() -> [LoopReport] {
+        defer { reportsSeen.removeAll() }
+        return reportsSeen
+    }
+
+    /// Ends a flush that is under way. Nothing is answered any more.
+    func blockingStop() { flusher.blockingStop() }
+
+    // MARK: Calls
+
+    private func take(_ call: ServerCall) {
+        switch perform(call) {
+        case .reply(let reply): answer(call, reply)
+        case .reports(let then):
+            wantReports.append((call, then))
+        case .clients(let filter, let closes, let then):
+            let clients = ClientCollection(wakeDescriptor: wakeDescriptor)
+            for loop in loops {
+                loop.commands.send(closes ? .killClients(filter, clients) : .listClients(filter, clients))
+            }
+            waiting.append(
+                Waiting(call: call) { [count = loops.count] in
+                    clients.complete(count: count).map { then($0.clients, $0.closed) }
+                })
+        case .later(let nanoseconds, let reply):
+            deadlines.append(nanoseconds)
+            waiting.append(
+                Waiting(call: call) { [unowned self] in
+                    guard Clock.monotonicNanoseconds() >= nanoseconds else { return nil }
+                    if let place = deadlines.firstIndex(of: nanoseconds) { deadlines.remove(at: place) }
+                    return reply
+                })
+        case .flush(let reply): flush(for: call, reply)
+        case .shutdown: wantsShutdown = true
+        }
+    }
+
+    private func flush(for call: ServerCall, _ reply: Reply?) {
+        let ticket = flusher.want()
+        if let reply { return answer(call, reply) }
+        waiting.append(
+            Waiting(call: call) { [unowned self] in
+                guard let error = flusher.outcome(of: ticket) else { return nil }
+                return error.map { .error("ERR \($0.explanation)") } ?? .ok
+            })
+    }
+
+    private func startFlushIfWanted() {
+        do throws(SystemError) {
+            try flusher.startIfWanted()
+        } catch {
+            logger.error("no thread could be started to flush the datafile: \(error.explanation)")
+        }
+    }
+
+    private func answer(_ call: ServerCall, _ reply: Reply) {
+        guard loops.indices.contains(call.loop) else { return }
+        loops[call.loop].commands.send(.serverReply(call.connection, ticket: call.ticket, reply))
+    }
+
+    // MARK: Reports
+
+    /// One round at a time, for all who wait when it begins.
+    private func collectReports() {
+        let reports = collection.takeComplete(count: loops.count)
+        if !reports.isEmpty {
+            state.note(reports)
+            keep(reports)
+            let answered = inRound
+            inRound.removeAll()
+            for one in answered { answer(one.call, one.answer(reports)) }
+        }
+        guard inRound.isEmpty, !wantReports.isEmpty else { return }
+        swap(&inRound, &wantReports)
+        for loop in loops { loop.commands.send(.report(collection)) }
+    }
+
+    /// One report for each loop, however many INFO takes between two lines of statistics.
+    private func keep(_ reports: [LoopReport]) {
+        guard !reportsSeen.isEmpty else { return reportsSeen = reports }
+        for report in reports {
+            guard let place = reportsSeen.firstIndex(where: { $0.loop == report.loop }) else { continue }
+            reportsSeen[place].latency.add(report.latency)
+            reportsSeen[place].writeLatency.add(report.writeLatency)
+            reportsSeen[place].batch.add(report.batch)
+        }
+    }
+
+    // MARK: Commands
+
+    func perform(_ call: ServerCall) -> Outcome {
+        guard case .server(let command) = call.command.execution else {
+            return .reply(.error("ERR '\(call.command.name)' is not carried out by the server as a whole"))
+        }
+        let words = CommandWords(call)
+        switch command {
+        case .info: return InfoCommand(state).perform(words)
+        case .configGet, .configSet, .configRewrite: return .reply(ConfigCommand(state).perform(command, words))
+        case .configResetStatistics: return .reply(resetStatistics())
+        case .slowlogGet, .slowlogLength, .slowlogReset:
+            return .reply(SlowLogCommand(state.settings.slowLog).perform(words))
+        case .latencyHistogram: return LatencyHistogramCommand().perform(words)
+        case .latencyLatest, .latencyHistory, .latencyReset, .latencyGraph, .latencyDoctor:
+            return .reply(LatencyCommand(state.settings).perform(command, words))
+        case .memoryStatistics, .memoryDoctor, .memoryPurge, .memoryAllocator:
+            return MemoryCommand(state).perform(command)
+        case .lastSave, .save, .backgroundSave: return SaveCommand(state).perform(command, words, flusher)
+        case .shutdown: return ShutdownCommand().perform(words)
+        case .debug: return DebugCommand(state.settings).perform(words)
+        case .clients: return ClientsCommand(call).perform(words, loops)
+        }
+    }
+
+    private func resetStatistics() -> Reply {
+        state.resetStatistics()
+        for loop in loops { loop.commands.send(.resetStatistics) }
+        return .ok
+    }
+}
