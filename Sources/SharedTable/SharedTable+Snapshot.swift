@@ -49,9 +49,12 @@ extension SharedTable {
 
     /// Puts all pairs of a snapshot; pairs that are there and not in it stay.
     /// - Returns: how many pairs were put.
-    /// - Throws: `.damaged` where the file is not a valid snapshot: what came before the damage has been put;
-    ///   `.full`, `.system`.
+    /// - Throws: `.damaged` where the file is not a valid snapshot: nothing has been put then; `.full` and `.system`,
+    ///   where some pairs may have been put.
     public func restore(from path: String) throws(SharedTableError) -> Int {
+        // All of it is looked at before any pair is put.
+        var scout = try TableSnapshotReader(path)
+        while try scout.nextBlock() != nil {}
         var reader = try TableSnapshotReader(path)
         while let block = try reader.nextBlock() {
             try block.forEach { (key, value) throws(SharedTableError) in try put(key: key, value: value) }

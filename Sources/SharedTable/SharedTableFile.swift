@@ -81,20 +81,44 @@ public final class SharedTableFile: @unchecked Sendable {
     /// Creates an empty table, complete or not at all.
     /// - Throws: `.exists`, `.full`, `.system`.
     public static func create(_ path: String, _ options: SharedTableOptions = .init()) throws(SharedTableError) {
-        let superblock = TableSuperblock(options)
+        try create(path, options) { (_) throws(SharedTableError) in }
+    }
+
+    /// Creates a table with the pairs of a snapshot, complete or not at all.
+    /// - Returns: how many pairs it has.
+    /// - Throws: `.exists`, `.damaged` where the file is not a valid snapshot, `.full`, `.system`.
+    public static func create(
+        _ path: String, _ options: SharedTableOptions = .init(), restoring snapshot: String
+    ) throws(SharedTableError) -> Int {
+        var pairs = 0
+        try create(path, options) { (temporary) throws(SharedTableError) in
+            pairs = try SharedTable(attaching: temporary).restore(from: snapshot)
+        }
+        return pairs
+    }
+
+    /// - Parameter fill: gets the path of the table before it has its name.
+    private static func create(
+        _ path: String, _ options: SharedTableOptions, fill: (String) throws(SharedTableError) -> Void
+    ) throws(SharedTableError) {
         let temporary = "\(path).new.\(ProcessIdentity.current().number).\(UInt32.random(in: 0 ... .max))"
+        defer { try? Directory.removeFile(temporary) }
+        try asking { () throws(SystemError) in try writeEmpty(temporary, TableSuperblock(options)) }
+        try fill(temporary)
         do throws(SystemError) {
-            let descriptor = try FileDescriptor.open(temporary, [.write, .create, .exclusive, .noFollow])
-            defer { try? Directory.removeFile(temporary) }
-            try descriptor.truncate(byteCount: superblock.fileBytes)
-            try descriptor.allocate(offset: 0, byteCount: SharedTableLayout.freeBitsOffset)
-            try superblock.write(to: descriptor)
-            try descriptor.synchronize()
             try Directory.link(temporary, to: path)
         } catch {
             if error.code == EEXIST { throw .exists(path: path) }
             throw .init(error)
         }
+    }
+
+    private static func writeEmpty(_ path: String, _ superblock: TableSuperblock) throws(SystemError) {
+        let descriptor = try FileDescriptor.open(path, [.write, .create, .exclusive, .noFollow])
+        try descriptor.truncate(byteCount: superblock.fileBytes)
+        try descriptor.allocate(offset: 0, byteCount: SharedTableLayout.freeBitsOffset)
+        try superblock.write(to: descriptor)
+        try descriptor.synchronize()
     }
 
     /// Removes a table's name. Who is attached goes on with it; the memory is free when the last

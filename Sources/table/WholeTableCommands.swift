@@ -32,7 +32,24 @@ struct RestoreCommand: ParsableCommand {
     @OptionGroup var table: TableArgument
     @Argument var file: String
 
-    func run() throws { print("\(try table.attachOrCreate().restore(from: file)) pairs") }
+    func run() throws { print("\(try restore()) pairs") }
+
+    /// A table that was not there is there with all of the pairs, or not at all.
+    private func restore() throws(SharedTableError) -> Int {
+        while true {
+            do throws(SharedTableError) {
+                return try SharedTable(attaching: table.path).restore(from: file)
+            } catch {
+                guard case .missing = error else { throw error }
+            }
+            do throws(SharedTableError) {
+                return try SharedTableFile.create(table.path, restoring: file)
+            } catch {
+                // Another process was faster.
+                guard case .exists = error else { throw error }
+            }
+        }
+    }
 }
 
 struct DropCommand: ParsableCommand {

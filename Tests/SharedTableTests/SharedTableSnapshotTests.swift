@@ -1,6 +1,7 @@
 import Testing
 
 @testable import SharedTable
+@testable import table
 
 extension SharedTableSuites {
     /// Snapshots: whole, or refused.
@@ -53,6 +54,63 @@ extension SharedTableSuites {
                 Issue.record("\(String(describing: failure))")
                 return
             }
+        }
+
+        @Test func damageBehindTheFirstBlockLeavesTheTableAsItWas() throws {
+            let directory = try ScratchDirectory()
+            let (table, _) = try filled()
+            _ = try table.snapshot(to: directory.file("snapshot"))
+            var bytes = try directory.read("snapshot")
+            #expect(bytes.count > 4 * TableSnapshotFormat.blockBytes)
+            bytes[bytes.count - 100] ^= 1
+            try directory.write(bytes, to: "snapshot")
+            let other = try ScratchTable().open()
+            try other.put("before", "it")
+            #expect(throws: SharedTableError.self) { try other.restore(from: directory.file("snapshot")) }
+            try other.expect([Array("before".utf8): Array("it".utf8)])
+        }
+
+        // In a directory of its own, so that whatever stays is seen.
+        @Test func theCommandRestoresAWholeTableOrLeavesNothing() throws {
+            let directory = try ScratchDirectory()
+            let table = try ScratchTable().open()
+            for number in 0..<50 as Range<UInt32> { try table.put(number, "value \(number)") }
+            _ = try table.snapshot(to: directory.file("snapshot"))
+            var bytes = try directory.read("snapshot")
+            bytes[bytes.count / 2] ^= 1
+            try directory.write(bytes, to: "damaged")
+            try directory.write(Array("no snapshot at all".utf8), to: "text")
+            let names = ["damaged", "snapshot", "text"]
+            func restore(_ file: String) throws {
+                try RestoreCommand.parse([directory.file("table"), directory.file(file)]).run()
+            }
+            for file in ["damaged", "text", "missing"] {
+                #expect(throws: SharedTableError.self) { try restore(file) }
+                #expect(directory.names == names)
+            }
+            try restore("snapshot")
+            #expect(directory.names == ["damaged", "snapshot", "table", "text"])
+            let restored = try SharedTable(attaching: directory.file("table"))
+            try restored.expect(table.contents())
+            // Into a table that is there, too.
+            try restored.remove(7 as UInt32)
+            try restore("snapshot")
+            try restored.expect(table.contents())
+            #expect(throws: SharedTableError.exists(path: directory.file("table"))) {
+                try SharedTableFile.create(directory.file("table"), restoring: directory.file("snapshot"))
+            }
+            #expect(directory.names == ["damaged", "snapshot", "table", "text"])
+        }
+
+        @Test func aTableTooSmallForItsSnapshotIsNotCreated() throws {
+            let directory = try ScratchDirectory()
+            let (table, _) = try filled()
+            _ = try table.snapshot(to: directory.file("snapshot"))
+            #expect(throws: SharedTableError.full(limit: .bytesMax)) {
+                try SharedTableFile.create(
+                    directory.file("table"), .init(bytesMax: 4 << 20), restoring: directory.file("snapshot"))
+            }
+            #expect(directory.names == ["snapshot"])
         }
     }
 }
