@@ -55,9 +55,11 @@ simulate: bootstrap ## Crash simulated stores: some 15,000 states compared, then
 	.build/release/simulate --seeds $(SIMULATE_SEEDS)
 	.build/release/simulate --lane rot --first-seed 1000 --seeds $(ROT_SEEDS)
 
-survey: bootstrap ## Plant bugs in the engine, and see that the simulator catches each
+survey: bootstrap ## Plant bugs in the engine and the shared table, and see that each is caught
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
 	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 120
+	$(SWIFT) build -c release --product table --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
+	.build/bugs/release/table histories --survey-bugs --rounds 10000 --seconds 120
 
 fuzz: bootstrap ## Fuzz the parser of the Redis protocol for FUZZ_SECONDS; needs lld, which comes with Swift
 	$(SWIFT) build --package-path Fuzz -c release
@@ -82,6 +84,7 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	$(MAKE) fuzz
 	$(MAKE) simulate SIMULATE_SEEDS=200000 ROT_SEEDS=2000
 	$(SWIFT) build -c release --product table && .build/release/table torture --kills 5000
+	.build/release/table histories --rounds 5000
 	$(SWIFT) build --product table && .build/debug/table torture --kills 500 --keys 3000 --moments
 	$(SWIFT) build -c release --product bench
 	.build/release/bench churn --directory $(CHURN_DIRECTORY) --seconds $(CHURN_SECONDS)

@@ -128,12 +128,14 @@ public final class SharedTable {
             try TableStripe(memory, index: TableHash.stripe(hash)).blockingLock(acquisition, file)
         }
         let known = root.pointee.load(ordering: .relaxed)
+        if TablePlantedBug.isPlanted(.unlockBeforePut) { stripe.mutex.unlock() }
         if known != hint || TableDirectory.isDirectory(known) { page = addresses.page(hash, root: known, memory) }
         guard let page, let isNew = addresses.put(short, word, value.count, hash, stripe, in: page) else {
             let whole = TableStripe(memory, index: TableHash.stripe(hash))
+            if TablePlantedBug.isPlanted(.unlockBeforePut) { try whole.lock(file) }
             return try writeLocked(.put, whole, key: key, value: value, hash: hash) == .added
         }
-        stripe.mutex.unlock()
+        if !TablePlantedBug.isPlanted(.unlockBeforePut) { stripe.mutex.unlock() }
         return isNew
     }
 
@@ -142,7 +144,10 @@ public final class SharedTable {
     public func putIfAbsent(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) throws(SharedTableError) -> Bool {
-        try write(.putIfAbsent, key: key, value: value) == .added
+        if TablePlantedBug.isPlanted(.lookBeforeLock) {
+            return try contains(key: key) ? false : put(key: key, value: value)
+        }
+        return try write(.putIfAbsent, key: key, value: value) == .added
     }
 
     /// Replaces a value if it is the expected one.
@@ -150,7 +155,11 @@ public final class SharedTable {
     public func compareAndSwap(
         key: UnsafeRawBufferPointer, expected: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
     ) throws(SharedTableError) -> Bool {
-        try write(.swap(expected: expected), key: key, value: value) == .replaced
+        if TablePlantedBug.isPlanted(.compareBeforeLock) {
+            guard let old = try get(key: key), old.elementsEqual(expected) else { return false }
+            return try !put(key: key, value: value)
+        }
+        return try write(.swap(expected: expected), key: key, value: value) == .replaced
     }
 
     /// Adds to a number: a value of 8 bytes, little-endian. A key that is not there counts as 0.

@@ -144,6 +144,7 @@ struct TableStripeAddress {
 
     @inline(__always)
     func isUnchanged(since version: UInt64) -> Bool {
+        if TablePlantedBug.isPlanted(.readOnce) { return true }
         atomicMemoryFence(ordering: .acquiring)
         return word(TableStripe.Field.version).pointee.load(ordering: .relaxed) == version
     }

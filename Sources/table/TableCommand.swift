@@ -12,6 +12,7 @@ struct TableCommand: ParsableCommand {
             PutCommand.self, GetCommand.self, DeleteCommand.self, IncrementCommand.self, DumpCommand.self,
             StatisticsCommand.self, CheckCommand.self, SnapshotCommand.self, RestoreCommand.self, DropCommand.self,
             WatchCommand.self, BenchCommand.self, BenchWorker.self, TortureCommand.self, TortureWorker.self,
+            HistoriesCommand.self, HistoriesWorker.self,
         ])
 }
 

@@ -29,7 +29,7 @@ struct TortureStep {
     let action: Action
 
     init(_ index: Int, worker: Int, _ load: TortureLoad) {
-        var random = StepRandom(state: load.seed &* 0x9E37_79B9 &+ UInt64(worker) &<< 40 &+ UInt64(index))
+        var random = SplitMix64(seed: load.seed &* 0x9E37_79B9 &+ UInt64(worker) &<< 40 &+ UInt64(index))
         let choice = random.next() % 100
         if choice < 10 {
             keyNumber = -1
@@ -62,19 +62,6 @@ struct TortureStep {
         let short = UInt32(worker) << 24 | UInt32(number)
         let bytes = withUnsafeBytes(of: short.littleEndian) { Array($0) }
         return number % 4 == 0 ? bytes + Array("a longer key".utf8) : bytes
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-private struct StepRandom {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }
 

@@ -2,199 +2,141 @@ import Synchronization
 import Testing
 
 @testable import SharedTable
+@testable import table
 
 extension SharedTableSuites {
-    /// Random operations of several attachments on few keys: for each key there is an order of them, in which none
-    /// comes before one that had ended when it began, that a table of one thread would have answered the same way
-    /// (Herlihy and Wing 1990; searched as by Wing and Gong 1993).
+    /// Random operations of several attachments on few keys have an order in which all of them are right.
+    /// `table histories` searches those of several processes.
     @Suite struct SharedTableLinearizabilityTests {
         private static let threads = 4
-        private static let operations = 10
+        private static let operations = 400
 
         @Test(.noHang, arguments: seeds(3)) func everyKeyIsARegister(seed: UInt64) throws {
             let scratch = ScratchTable()
             let table = try scratch.open()
+            let keys = RegisterClient.keys(table)
             let files = try (0..<Self.threads).map { _ in try SharedTableFile(attaching: scratch.path) }
-            let keys = table.keysOfOneStripe(400)
-            let clock = RegisterClock()
-            var states = [Int?](repeating: nil, count: 4)
-            for round in 0..<40 as Range<UInt64> {
-                let histories = RegisterHistories()
+            let values = RegisterValues()
+            var states = RegisterValue.counts.map { _ in Int?.none }
+            for round in 0..<5 as Range<UInt64> {
+                let histories = RegisterHistories(threads: Self.threads)
                 let threads = try files.enumerated().map { number, file in
                     try Thread(name: "register-\(number)") {
-                        var random = SplitMix64(seed: seed << 40 | round << 8 | UInt64(number))
-                        let client = RegisterClient(table: SharedTable(file), keys: keys, clock: clock)
-                        let history = try? client.run(Self.operations, &random)
-                        histories.append(history ?? [])
+                        let random = SplitMix64(seed: seed << 40 | round << 8 | UInt64(number))
+                        var client = RegisterClient(
+                            table: SharedTable(file), keys: keys, random: random, value: values.next)
+                        for _ in 0..<Self.operations {
+                            guard let (key, action) = try? client.choose() else { return }
+                            let start = HistoryBoard.now()
+                            guard let result = try? client.perform(action, key) as Int?? else { return }
+                            histories.append(
+                                RegisterOperation(action: action, result: result, start: start, end: HistoryBoard.now()),
+                                number, key)
+                        }
                     }
                 }
                 for thread in threads { thread.blockingJoin() }
-                #expect(histories.all.count == Self.threads * Self.operations)
+                #expect(histories.count == Self.threads * Self.operations)
                 for key in states.indices {
-                    var history = histories.all.filter { $0.key == key }
-                    let now = clock.tick()
-                    let last = RegisterValue.read(table, keys[key], key)
-                    history.append(KeyOperation(key: key, action: .get, result: last, start: now, end: clock.tick()))
-                    #expect(isLinearizable(history, from: states[key]), "round \(round), key \(key): \(history)")
+                    let start = HistoryBoard.now()
+                    let last = RegisterValue.value(of: try table.get(keys[key], as: [UInt8].self), key)
+                    let look = RegisterOperation(action: .get, result: last, start: start, end: HistoryBoard.now())
+                    let search = RegisterSearch(histories: histories.of(key) + [[look]], state: states[key])
+                    #expect(search.impossibility() == nil, "round \(round), key \(key)")
                     states[key] = last
                 }
             }
             #expect(try table.check().faults.isEmpty)
         }
 
+        private func hasOrder(_ histories: [[RegisterOperation]], from state: Int?) -> Bool {
+            RegisterSearch(histories: histories, state: state).impossibility() == nil
+        }
+
+        private func operation(
+            _ action: RegisterOperation.Action, _ result: Int?, _ start: UInt64,
+            _ end: UInt64 = RegisterOperation.neverEnded
+        ) -> RegisterOperation {
+            RegisterOperation(action: action, result: result, start: start, end: end)
+        }
+
         /// The search itself notices what may not be.
         @Test func theSearchCanFail() {
-            func operation(_ action: KeyOperation.Action, _ result: Int?, _ start: Int, _ end: Int) -> KeyOperation {
-                KeyOperation(key: 0, action: action, result: result, start: start, end: end)
-            }
             let put = operation(.put(1), nil, 0, 3)
-            #expect(isLinearizable([put, operation(.get, 1, 1, 2), operation(.get, 1, 4, 5)], from: nil))
-            #expect(isLinearizable([put, operation(.get, nil, 1, 2), operation(.get, 1, 4, 5)], from: nil))
+            #expect(hasOrder([[put], [operation(.get, 1, 1, 2), operation(.get, 1, 4, 5)]], from: nil))
+            #expect(hasOrder([[put], [operation(.get, nil, 1, 2), operation(.get, 1, 4, 5)]], from: nil))
+            // At the same reading of the clock either came first.
+            #expect(hasOrder([[put], [operation(.get, nil, 3, 5)]], from: nil))
             // Read after it had been read, and after the put had ended.
-            #expect(!isLinearizable([operation(.put(1), nil, 0, 9), operation(.get, 1, 1, 2), operation(.get, nil, 4, 5)], from: nil))
-            #expect(!isLinearizable([put, operation(.get, nil, 4, 5)], from: nil))
+            #expect(!hasOrder([[operation(.put(1), nil, 0, 9)], [operation(.get, 1, 1, 2), operation(.get, nil, 4, 5)]], from: nil))
+            #expect(!hasOrder([[put], [operation(.get, nil, 4, 5)]], from: nil))
             // Both cannot have found nothing, or 7.
-            #expect(!isLinearizable([operation(.putIfAbsent(1), 1, 0, 3), operation(.putIfAbsent(2), 1, 1, 2)], from: nil))
-            #expect(!isLinearizable([operation(.swap(7, 1), 1, 0, 3), operation(.swap(7, 2), 1, 1, 2)], from: 7))
-            #expect(!isLinearizable([operation(.get, RegisterValue.torn, 0, 1)], from: nil))
+            #expect(!hasOrder([[operation(.putIfAbsent(1), 1, 0, 3)], [operation(.putIfAbsent(2), 1, 1, 2)]], from: nil))
+            #expect(!hasOrder([[operation(.swap(7, 1), 1, 0, 3)], [operation(.swap(7, 2), 1, 1, 2)]], from: 7))
+            #expect(!hasOrder([[operation(.get, RegisterValue.torn, 0, 1)]], from: nil))
         }
 
-        private func isLinearizable(_ history: [KeyOperation], from state: Int?) -> Bool {
-            var seen: Set<Position> = []
-            var rest = [Position(done: 0, state: state)]
-            while let position = rest.popLast() {
-                if position.done == 1 << UInt64(history.count) - 1 { return true }
-                guard seen.insert(position).inserted else { continue }
-                let open = history.indices.filter { position.done >> UInt64($0) & 1 == 0 }
-                let firstEnd = open.map { history[$0].end }.min() ?? 0
-                for index in open where history[index].start < firstEnd {
-                    guard let next = history[index].state(after: position.state) else { continue }
-                    rest.append(Position(done: position.done | 1 << UInt64(index), state: next))
-                }
+        /// What a killed process was at has happened or not, but not first and then no more.
+        @Test func theSearchKnowsWhatDidNotEnd() {
+            let put = operation(.put(1), nil, 0)
+            #expect(hasOrder([[put], [operation(.get, 1, 1, 2), operation(.get, 1, 3, 4)]], from: nil))
+            #expect(hasOrder([[put], [operation(.get, nil, 1, 2), operation(.get, nil, 3, 4)]], from: nil))
+            #expect(!hasOrder([[put], [operation(.get, 1, 1, 2), operation(.get, nil, 3, 4)]], from: nil))
+            #expect(!hasOrder([[operation(.put(1), nil, 5)], [operation(.get, 1, 1, 2)]], from: nil))
+        }
+
+        @Test func theBoardKeepsWhatWasWritten() throws {
+            let directory = try ScratchDirectory()
+            let path = directory.file("history")
+            let board = try HistoryBoard(path: path, processes: 2, operations: 4, creates: true)
+            let actions: [RegisterOperation.Action] = [.put(5), .swap(5, 6), .get]
+            for (number, action) in actions.enumerated() {
+                try board.record(1, number, key: number == 1 ? 3 : 0, action) { number == 0 ? nil : number }
             }
-            return false
+            // As if killed in it.
+            #expect(throws: SharedTableError.notANumber) {
+                try board.record(1, 3, key: 0, .remove) { throw SharedTableError.notANumber }
+            }
+            let other = try HistoryBoard(path: path, processes: 2, operations: 4, creates: false)
+            #expect(other.history(0, key: 0).isEmpty)
+            #expect(other.history(1, key: 0).map(\.action) == [.put(5), .get, .remove])
+            #expect(other.history(1, key: 0).map(\.result) == [nil, 2, nil])
+            #expect(other.history(1, key: 0).map { $0.end == RegisterOperation.neverEnded } == [false, false, true])
+            #expect(other.history(1, key: 3).map(\.action) == [.swap(5, 6)])
+            #expect(other.history(1, key: 3).allSatisfy { $0.start > 0 && $0.start <= $0.end })
         }
 
-        private struct Position: Hashable {
-            let done: UInt64
-            let state: Int?
-        }
-    }
-}
-
-/// One operation as its caller saw it; the clock ticks at each begin and end.
-private struct KeyOperation: Sendable {
-    enum Action {
-        case get, remove
-        case put(Int), putIfAbsent(Int)
-        case swap(Int, Int)
-    }
-
-    let key: Int
-    let action: Action
-    /// What was read; for others 1 if it was as the action asks, nil for a put.
-    let result: Int?
-    let start: Int
-    let end: Int
-
-    /// The register after it, or nil where it would have answered otherwise.
-    func state(after state: Int?) -> Int?? {
-        switch action {
-        case .get: result == state ? .some(state) : nil
-        case .put(let value): .some(value)
-        case .remove: (result == 1) == (state != nil) ? .some(nil) : nil
-        case .putIfAbsent(let value): (result == 1) == (state == nil) ? .some(state ?? value) : nil
-        case .swap(let old, let new): (result == 1) == (state == old) ? .some(state == old ? new : state) : nil
+        @Test(arguments: RegisterValue.counts.indices) func halfAValueIsTorn(key: Int) {
+            var bytes = RegisterValue.bytes(0x0103_0507, key)
+            #expect(RegisterValue.value(of: bytes, key) == 0x0103_0507)
+            // As much of another one as the first word of its cell would hold.
+            bytes.replaceSubrange(0..<3, with: RegisterValue.bytes(0x0204_0608, key)[0..<3])
+            #expect(RegisterValue.value(of: bytes, key) == RegisterValue.torn)
+            #expect(RegisterValue.value(of: [], key) == RegisterValue.torn)
+            #expect(RegisterValue.value(of: nil, key) == nil)
         }
     }
 }
 
-/// The values of a key: of one word, 5, 90, or 8,000, all the same. The last ones are copied without the lock just so.
-private enum RegisterValue {
-    static let torn = -1
-
-    static func bytes(_ value: Int, _ key: Int) -> [UInt8] {
-        [Int](repeating: value, count: [1, 5, 90, 8000][key]).withUnsafeBytes { Array($0) }
-    }
-
-    static func read(_ table: SharedTable, _ bytes: [UInt8], _ key: Int) -> Int? {
-        guard let value = try? table.get(bytes, as: [UInt8].self) else { return nil }
-        return value.withUnsafeBytes { words in
-            let words = words.bindMemory(to: Int.self)
-            guard words.count == [1, 5, 90, 8000][key], let first = words.first else { return torn }
-            return words.allSatisfy { $0 == first } ? first : torn
-        }
-    }
-}
-
-/// What the threads of a round have done.
+/// What the threads of a round have done with each key, each in its order.
 private final class RegisterHistories: Sendable {
-    private let operations = Mutex<[KeyOperation]>([])
+    private let operations: Mutex<[[[RegisterOperation]]]>
 
-    func append(_ more: [KeyOperation]) { operations.withLock { $0 += more } }
-    var all: [KeyOperation] { operations.withLock { $0 } }
+    init(threads: Int) {
+        operations = Mutex(Array(repeating: Array(repeating: [], count: threads), count: RegisterValue.counts.count))
+    }
+
+    func append(_ operation: RegisterOperation, _ thread: Int, _ key: Int) {
+        operations.withLock { $0[key][thread].append(operation) }
+    }
+
+    func of(_ key: Int) -> [[RegisterOperation]] { operations.withLock { $0[key] } }
+    var count: Int { operations.withLock { $0.joined().joined().count } }
 }
 
-/// What the threads share.
-private final class RegisterClock: Sendable {
-    private let ticks = Atomic(0)
-    private let values = Atomic(0)
+/// Values that each thread draws.
+private final class RegisterValues: Sendable {
+    private let last = Atomic(0)
 
-    func tick() -> Int { ticks.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue }
-    func value() -> Int { values.wrappingAdd(1, ordering: .relaxed).newValue }
-}
-
-/// A thread of a round.
-private struct RegisterClient {
-    let table: SharedTable
-    let keys: [[UInt8]]
-    let clock: RegisterClock
-
-    func run(_ count: Int, _ random: inout SplitMix64) throws -> [KeyOperation] {
-        var known = [Int](repeating: 0, count: 4)
-        return try (0..<count).map { _ in
-            let key = Int(random.next() % 4)
-            let choice = random.next() % 10
-            if choice == 9 { try disturb(&random) }
-            let action: KeyOperation.Action =
-                switch choice {
-                case 0..<3: .put(clock.value())
-                case 3: .remove
-                case 4: .putIfAbsent(clock.value())
-                case 5: .swap(known[key], clock.value())
-                default: .get
-                }
-            let start = clock.tick()
-            let result = try perform(action, key)
-            if case .get = action { known[key] = result ?? 0 }
-            return KeyOperation(key: key, action: action, result: result, start: start, end: clock.tick())
-        }
-    }
-
-    private func perform(_ action: KeyOperation.Action, _ key: Int) throws -> Int? {
-        let bytes = keys[key]
-        switch action {
-        case .get: return RegisterValue.read(table, bytes, key)
-        case .remove: return try table.remove(bytes) ? 1 : 0
-        case .put(let value):
-            try table.put(bytes, RegisterValue.bytes(value, key))
-            return nil
-        case .putIfAbsent(let value): return try table.putIfAbsent(bytes, RegisterValue.bytes(value, key)) ? 1 : 0
-        case .swap(let old, let new):
-            return try table.compareAndSwap(
-                bytes, expected: RegisterValue.bytes(old, key), RegisterValue.bytes(new, key)) ? 1 : 0
-        }
-    }
-
-    /// Makes the keys' stripe grow, shrink and collect.
-    private func disturb(_ random: inout SplitMix64) throws {
-        let first = 4 + Int(random.next() % 300)
-        for key in keys[first..<min(first + 60, keys.count)] {
-            if random.next() % 2 == 0 {
-                try table.put(key, [UInt8](repeating: 1, count: Int(random.next() % 600)))
-            } else {
-                try table.remove(key)
-            }
-        }
-    }
+    @Sendable func next() -> Int { last.wrappingAdd(1, ordering: .relaxed).newValue }
 }
