@@ -73,7 +73,7 @@ struct HistoriesLoad: ParsableArguments {
     @Option(help: "Processes that work at the same time.")
     var processes = 4
     @Option(help: "Operations of each process in a round.")
-    var operations = 1000
+    var operations = 3000
     @Option(help: "Seed of all random choices.")
     var seed: UInt64 = 1
     @Flag(inversion: .prefixedNo, help: "Kill a process in each round.")
