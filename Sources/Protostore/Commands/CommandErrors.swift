@@ -36,4 +36,11 @@ package enum CommandErrors {
     package static func line(_ bytes: [UInt8]) -> String {
         String(decoding: bytes.map { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") ? 0x20 : $0 }, as: UTF8.self)
     }
+
+    /// Text that ends an error: without line ends at its own end.
+    package static func end(_ bytes: UnsafeRawBufferPointer) -> String {
+        var text = cText(bytes)
+        while let last = text.last, last == UInt8(ascii: "\r") || last == UInt8(ascii: "\n") { text.removeLast() }
+        return line(text)
+    }
 }
