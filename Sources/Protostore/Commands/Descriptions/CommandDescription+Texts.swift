@@ -1,0 +1,181 @@
+/// What COMMAND DOCS says: since which version of Redis, group, complexity and summary.
+extension CommandDescription {
+    static let ofKeys: [String: CommandDescription] = [
+        "get": .init("1.0.0", .string, "O(1)", "The value of a key."),
+        "set": .init("1.0.0", .string, "O(1)", "Gives a key a value, whatever it had before."),
+        "setnx": .init("1.0.0", .string, "O(1)", "Gives a key a value where it has none."),
+        "setex": .init("2.0.0", .string, "O(1)", "Gives a key a value and the seconds that it lasts."),
+        "psetex": .init("2.6.0", .string, "O(1)", "Gives a key a value and the milliseconds that it lasts."),
+        "getset": .init("1.0.0", .string, "O(1)", "Gives a key a value and answers the old one."),
+        "getdel": .init("6.2.0", .string, "O(1)", "Answers the value of a key and deletes it."),
+        "getex": .init("6.2.0", .string, "O(1)", "Answers the value of a key and changes when it expires."),
+        "mget": .init("1.0.0", .string, "O(N) where N is the number of keys", "The values of several keys."),
+        "mset": .init(
+            "1.0.1", .string, "O(N) where N is the number of keys", "Gives several keys their values at once."),
+        "msetnx": .init(
+            "1.0.1", .string, "O(N) where N is the number of keys", "Gives several keys their values where none of them has one."),
+        "append": .init(
+            "2.0.0", .string, "O(N) where N is the number of bytes of the new value", "Adds to the end of a value."),
+        "strlen": .init("2.2.0", .string, "O(1)", "The number of bytes of a value."),
+        "getrange": .init("2.4.0", .string, "O(N) where N is the number of bytes of the value", "Part of a value."),
+        "substr": .init(
+            "1.0.0", .string, "O(N) where N is the number of bytes of the value", "Part of a value: the old name of GETRANGE."),
+        "setrange": .init(
+            "2.2.0", .string, "O(N) where N is the number of bytes of the new value", "Overwrites part of a value, from an offset on."),
+        "incr": .init("1.0.0", .string, "O(1)", "Adds one to an integer."),
+        "decr": .init("1.0.0", .string, "O(1)", "Takes one from an integer."),
+        "incrby": .init("1.0.0", .string, "O(1)", "Adds to an integer."),
+        "decrby": .init("1.0.0", .string, "O(1)", "Takes from an integer."),
+        "incrbyfloat": .init("2.6.0", .string, "O(1)", "Adds to a number with a fraction."),
+        "lcs": .init(
+            "7.0.0", .string, "O(N*M) where N and M are the numbers of bytes", "The longest common subsequence of two values."),
+        "setbit": .init("2.2.0", .bitmap, "O(1)", "Sets or clears a bit of a value."),
+        "getbit": .init("2.2.0", .bitmap, "O(1)", "A bit of a value."),
+        "bitcount": .init("2.6.0", .bitmap, "O(N)", "The number of bits that are set."),
+        "bitpos": .init("2.8.7", .bitmap, "O(N)", "The place of the first bit that is set, or clear."),
+        "bitop": .init("2.6.0", .bitmap, "O(N)", "Stores what bitwise operations make of values."),
+        "bitfield": .init(
+            "3.2.0", .bitmap, "O(1) for each subcommand", "Reads and changes integers of any width in a value."),
+        "bitfield_ro": .init("6.0.0", .bitmap, "O(1) for each subcommand", "Reads integers of any width in a value."),
+        "del": .init("1.0.0", .generic, "O(N) where N is the number of keys", "Deletes keys."),
+        "unlink": .init("4.0.0", .generic, "O(N) where N is the number of keys", "Deletes keys, as DEL does."),
+        "exists": .init("1.0.0", .generic, "O(N) where N is the number of keys", "How many of the keys there are."),
+        "touch": .init(
+            "3.2.1", .generic, "O(N) where N is the number of keys", "How many of the keys there are: reads leave no trace."),
+        "type": .init("1.0.0", .generic, "O(1)", "The type of a value."),
+        "ttl": .init("1.0.0", .generic, "O(1)", "The seconds that a key has left."),
+        "pttl": .init("2.6.0", .generic, "O(1)", "The milliseconds that a key has left."),
+        "expiretime": .init("7.0.0", .generic, "O(1)", "When a key expires, in seconds since 1970."),
+        "pexpiretime": .init("7.0.0", .generic, "O(1)", "When a key expires, in milliseconds since 1970."),
+        "expire": .init("1.0.0", .generic, "O(1)", "Lets a key expire in so many seconds."),
+        "pexpire": .init("2.6.0", .generic, "O(1)", "Lets a key expire in so many milliseconds."),
+        "expireat": .init("1.2.0", .generic, "O(1)", "Lets a key expire at a second since 1970."),
+        "pexpireat": .init("2.6.0", .generic, "O(1)", "Lets a key expire at a millisecond since 1970."),
+        "persist": .init("2.2.0", .generic, "O(1)", "Lets a key never expire."),
+        "rename": .init(
+            "1.0.0", .generic, "O(N) where N is the number of bytes of the value", "Gives what a key holds to another one, overwriting that."),
+        "renamenx": .init(
+            "1.0.0", .generic, "O(N) where N is the number of bytes of the value", "Gives what a key holds to another one that holds nothing."),
+        "copy": .init(
+            "6.2.0", .generic, "O(N) where N is the number of bytes of the value", "Copies what a key holds to another one."),
+        "move": .init(
+            "1.0.0", .generic, "O(N) where N is the number of bytes of the value", "Moves a key to another database."),
+        "object": .init("2.2.3", .generic, "Depends on the subcommand", "What is known of a key besides its value."),
+        "object|encoding": .init("2.2.3", .generic, "O(1)", "The encoding that Redis would choose."),
+        "object|idletime": .init("2.2.3", .generic, "O(1)", "The seconds since a key was written."),
+        "object|freq": .init("4.0.0", .generic, "O(1)", "How often a key is used, which is not counted."),
+        "object|refcount": .init("2.2.3", .generic, "O(1)", "How many refer to a value."),
+        "object|help": .init("6.2.0", .generic, "O(1)", "The subcommands, in words."),
+        "dump": .init(
+            "2.6.0", .generic, "O(N) where N is the number of bytes of the value", "A value in the form that RESTORE takes."),
+        "restore": .init(
+            "2.6.0", .generic, "O(N) where N is the number of bytes of the value", "Makes a key of what DUMP has given."),
+        "randomkey": .init("1.0.0", .generic, "O(1)", "Some key of the database."),
+        "scan": .init(
+            "2.8.0", .generic, "O(N) for a complete iteration, where N is the number of keys", "The keys of the database, some at a time."),
+        "keys": .init(
+            "1.0.0", .generic, "O(N) where N is the number of keys of the database", "The keys that fit a pattern."),
+        "wait": .init("3.0.0", .generic, "O(1)", "Waits for replicas, of which there are none."),
+        "multi": .init("1.2.0", .transactions, "O(1)", "Begins a transaction."),
+        "exec": .init(
+            "1.2.0", .transactions, "Depends on the commands of the transaction", "Carries a transaction out."),
+        "discard": .init(
+            "2.0.0", .transactions, "O(N) where N is the number of queued commands", "Calls a transaction off."),
+        "watch": .init(
+            "2.2.0", .transactions, "O(N) where N is the number of keys", "Calls the next transaction off if one of the keys changes."),
+        "unwatch": .init("2.2.0", .transactions, "O(1)", "Forgets the keys that are watched."),
+    ]
+
+    static let ofConnections: [String: CommandDescription] = [
+        "dbsize": .init("1.0.0", .server, "O(1)", "The number of keys."),
+        "flushdb": .init("1.0.0", .server, "O(1)", "Deletes all keys of the database."),
+        "flushall": .init("1.0.0", .server, "O(1)", "Deletes all keys of all databases."),
+        "swapdb": .init("4.0.0", .server, "O(1)", "Exchanges two databases."),
+        "ping": .init("1.0.0", .connection, "O(1)", "Says whether the server is there."),
+        "echo": .init("1.0.0", .connection, "O(1)", "Answers what it is given."),
+        "hello": .init("6.0.0", .connection, "O(1)", "Chooses the version of the protocol."),
+        "auth": .init("1.0.0", .connection, "O(1)", "Gives the password."),
+        "select": .init("1.0.0", .connection, "O(1)", "Chooses a database."),
+        "quit": .init("1.0.0", .connection, "O(1)", "Closes the connection."),
+        "reset": .init("6.2.0", .connection, "O(1)", "Makes the connection as it was when new."),
+        "client": .init("2.4.0", .connection, "Depends on the subcommand", "Connections and what they are allowed."),
+        "client|id": .init("5.0.0", .connection, "O(1)", "The number of the connection."),
+        "client|info": .init("6.2.0", .connection, "O(1)", "The connection, as CLIENT LIST shows it."),
+        "client|list": .init("2.4.0", .connection, "O(N) where N is the number of connections", "All connections."),
+        "client|kill": .init(
+            "2.4.0", .connection, "O(N) where N is the number of connections", "Closes connections."),
+        "client|setname": .init("2.6.9", .connection, "O(1)", "Gives the connection a name."),
+        "client|getname": .init("2.6.9", .connection, "O(1)", "The name of the connection."),
+        "client|setinfo": .init("7.2.0", .connection, "O(1)", "Which library the client uses."),
+        "client|pause": .init("2.9.50", .connection, "O(1)", "Lets commands wait."),
+        "client|unpause": .init("6.2.0", .connection, "O(N) where N is the number of connections", "Ends a pause."),
+        "client|unblock": .init("5.0.0", .connection, "O(1)", "Ends what another connection waits for."),
+        "client|reply": .init("3.2.0", .connection, "O(1)", "Whether commands are answered."),
+        "client|no-evict": .init("7.0.0", .connection, "O(1)", "Accepted, without effect."),
+        "client|no-touch": .init("7.2.0", .connection, "O(1)", "Accepted, without effect."),
+        "client|tracking": .init("6.0.0", .connection, "O(1)", "Accepted, if only to turn it off."),
+        "client|trackinginfo": .init("6.2.0", .connection, "O(1)", "Says that nothing is tracked."),
+        "client|getredir": .init("6.0.0", .connection, "O(1)", "Where invalidations go: nowhere."),
+        "client|caching": .init("6.0.0", .connection, "O(1)", "Is refused: nothing is tracked."),
+        "client|help": .init("5.0.0", .connection, "O(1)", "The subcommands, in words."),
+        "command": .init("2.8.13", .server, "O(N) where N is the number of commands", "Details of all commands."),
+        "command|count": .init("2.8.13", .server, "O(1)", "The number of commands."),
+        "command|info": .init(
+            "2.8.13", .server, "O(N) where N is the number of commands to look up", "Details of commands."),
+        "command|docs": .init(
+            "7.0.0", .server, "O(N) where N is the number of commands to look up", "What commands are for."),
+        "command|list": .init("7.0.0", .server, "O(N) where N is the number of commands", "The names of commands."),
+        "command|getkeys": .init(
+            "2.8.13", .server, "O(N) where N is the number of arguments to the command", "The keys of a call."),
+        "command|getkeysandflags": .init(
+            "7.0.0", .server, "O(N) where N is the number of arguments to the command", "The keys of a call, and what becomes of each."),
+        "command|help": .init("5.0.0", .server, "O(1)", "The subcommands, in words."),
+        "readonly": .init("3.0.0", .cluster, "O(1)", "Is refused: there is no cluster."),
+        "readwrite": .init("3.0.0", .cluster, "O(1)", "Is refused: there is no cluster."),
+        "asking": .init("3.0.0", .cluster, "O(1)", "Is refused: there is no cluster."),
+        "time": .init("2.6.0", .server, "O(1)", "The time of the server."),
+        "monitor": .init("1.0.0", .server, "", "Shows every command that is carried out."),
+        "lolwut": .init("5.0.0", .server, "", "A picture."),
+        "info": .init("1.0.0", .server, "O(1)", "Figures of the server."),
+        "config": .init("2.0.0", .server, "Depends on the subcommand", "The settings."),
+        "config|get": .init("2.0.0", .server, "O(N) where N is the number of settings", "The values of settings."),
+        "config|set": .init("2.0.0", .server, "O(N) where N is the number of settings", "Changes settings."),
+        "config|resetstat": .init("2.0.0", .server, "O(1)", "Sets the counters to zero."),
+        "config|rewrite": .init("2.8.0", .server, "O(1)", "Writes the settings to their file."),
+        "config|help": .init("5.0.0", .server, "O(1)", "The subcommands, in words."),
+        "slowlog": .init("2.2.12", .server, "Depends on the subcommand", "Commands that took long."),
+        "slowlog|get": .init("2.2.12", .server, "O(N) where N is the number of entries", "The last of them."),
+        "slowlog|len": .init("2.2.12", .server, "O(1)", "How many there are."),
+        "slowlog|reset": .init("2.2.12", .server, "O(N) where N is the number of entries", "Forgets them."),
+        "slowlog|help": .init("6.2.0", .server, "O(1)", "The subcommands, in words."),
+        "latency": .init("2.8.13", .server, "Depends on the subcommand", "Events that took long."),
+        "latency|latest": .init("2.8.13", .server, "O(1)", "The last time of each event."),
+        "latency|history": .init("2.8.13", .server, "O(1)", "The times of an event."),
+        "latency|reset": .init("2.8.13", .server, "O(1)", "Forgets the times of events."),
+        "latency|histogram": .init(
+            "7.0.0", .server, "O(N) where N is the number of commands with latency information being retrieved", "How long commands have taken."),
+        "latency|graph": .init("2.8.13", .server, "O(1)", "The times of an event as a drawing."),
+        "latency|doctor": .init("2.8.13", .server, "O(1)", "A report for people."),
+        "latency|help": .init("2.8.13", .server, "O(1)", "The subcommands, in words."),
+        "memory": .init("4.0.0", .server, "Depends on the subcommand", "What memory is used for."),
+        "memory|usage": .init("4.0.0", .server, "O(1)", "The bytes of a key on the disk and in the index."),
+        "memory|stats": .init("4.0.0", .server, "O(1)", "Where memory goes."),
+        "memory|doctor": .init("4.0.0", .server, "O(1)", "A report for people."),
+        "memory|purge": .init(
+            "4.0.0", .server, "Depends on the allocator", "Asks the allocator to give memory back."),
+        "memory|malloc-stats": .init(
+            "4.0.0", .server, "Depends on the allocator", "What the allocator says of itself."),
+        "memory|help": .init("4.0.0", .server, "O(1)", "The subcommands, in words."),
+        "lastsave": .init("1.0.0", .server, "O(1)", "When the last checkpoint was made."),
+        "save": .init("1.0.0", .server, "O(1)", "Makes a checkpoint."),
+        "bgsave": .init("1.0.0", .server, "O(1)", "Begins a checkpoint."),
+        "shutdown": .init("1.0.0", .server, "O(1)", "Ends the server."),
+        "debug": .init("1.0.0", .server, "Depends on the subcommand", "For those who test the server."),
+        "debug|object": .init("1.0.0", .server, "O(1)", "How a key is held."),
+        "debug|help": .init("1.0.0", .server, "O(1)", "The subcommands, in words."),
+        "function": .init("7.0.0", .scripting, "Depends on the subcommand", "Functions, of which there are none."),
+        "function|flush": .init("7.0.0", .scripting, "O(1)", "Deletes all functions."),
+        "function|list": .init("7.0.0", .scripting, "O(1)", "An empty list."),
+        "function|help": .init("7.0.0", .scripting, "O(1)", "The subcommands, in words."),
+    ]
+}
