@@ -16,6 +16,10 @@ struct Connection: ~Copyable {
     let descriptor: FileDescriptor
     /// `address:port`, for the log.
     let peer: String
+    /// Told from its first byte.
+    var speaks = Language.unknown
+    /// While it speaks the Redis protocol.
+    var redis = RedisState()
 
     /// The socket may have bytes: set by an event, cleared by a short read.
     var isReadable = false
@@ -37,6 +41,8 @@ struct Connection: ~Copyable {
     /// Replies that are not sent yet.
     var output = HeldBytes()
 
+    /// When bytes came last, on the monotonic clock.
+    var lastNanoseconds: UInt64 = 0
     /// Requests whose reply is outstanding.
     var requestsInFlight = 0
     /// Reply bytes set aside for the requests in flight.
@@ -50,6 +56,8 @@ struct Connection: ~Copyable {
     var lastWaiting = RequestTable.none
     /// What the write that it is blocked with would occupy; 0 where a read is next.
     var wantedWriteBytes = 0
+    /// How many slots the request takes that it is blocked with.
+    var wantedSlots = 1
 
     static let allowanceBytesMin = 8192
 
@@ -65,8 +73,14 @@ struct Connection: ~Copyable {
         /// The values of all writes in flight fill their part of it: when there is
         /// room again, in line, or when none of its own is left.
         case byWrites
-        /// All request slots are taken: when one is free, in line.
+        /// Too few request slots are free: when enough are, in line.
         case bySlots
+        /// What comes next must not overtake what is under way: when that has been answered.
+        case byOrder
+    }
+
+    enum Language: UInt8 {
+        case unknown, native, redis
     }
 
     /// What this connection's replies may occupy now.

@@ -147,7 +147,7 @@ package final class EventLoop: @unchecked Sendable {
     private func collectEvents() {
         let count = waitForEvents()
         counters.turns &+= 1
-        frontEnd?.nowNanoseconds = Clock.monotonicNanoseconds()
+        frontEnd?.beginTurn(nanoseconds: Clock.monotonicNanoseconds(), milliseconds: Clock.wallMilliseconds())
         var hasCommands = false
         for position in 0..<count {
             let event = epoll.event(at: position)
@@ -168,12 +168,19 @@ package final class EventLoop: @unchecked Sendable {
             if busyPollNanoseconds > 0, let count = try pollBusily() { return count }
             doorbell.announceSleep()
             defer { doorbell.announceAwake() }
-            let timeout = hasMail ? 0 : storage?.timeoutMilliseconds(now: Clock.monotonicNanoseconds()) ?? -1
-            return try epoll.blockingWaitForEvents(timeoutMilliseconds: timeout)
+            return try epoll.blockingWaitForEvents(timeoutMilliseconds: hasMail ? 0 : timeoutMilliseconds)
         } catch {
             stop(error)
             return 0
         }
+    }
+
+    /// When the shard or the front end has something to do although nothing happens; -1 = never.
+    private var timeoutMilliseconds: CInt {
+        let now = Clock.monotonicNanoseconds()
+        let storage = storage?.timeoutMilliseconds(now: now) ?? -1
+        let frontEnd = frontEnd?.timeoutMilliseconds(now: now) ?? -1
+        return storage < 0 ? frontEnd : frontEnd < 0 ? storage : min(storage, frontEnd)
     }
 
     /// Looks for events without sleeping, since waking up takes longer than most
@@ -299,11 +306,16 @@ package final class EventLoop: @unchecked Sendable {
             adopt(FileDescriptor(owning: descriptor), peer)
         case .report(let collection):
             collection.add(makeReport())
-        // Nothing sends calls yet, so there are no connections to answer.
-        case .serverReply, .pauseClients, .resetStatistics:
-            break
-        case .listClients(_, let collection), .killClients(_, let collection):
-            collection.add([])
+        case .serverReply(let id, let ticket, let reply):
+            frontEnd?.completeCall(id, ticket: ticket, reply)
+        case .listClients(let filter, let collection):
+            collection.add(frontEnd?.clients(filter) ?? [])
+        case .killClients(let filter, let collection):
+            collection.add([], closed: frontEnd?.closeClients(filter) ?? 0)
+        case .pauseClients(let untilNanoseconds, let onlyWrites):
+            frontEnd?.pause(untilNanoseconds: untilNanoseconds, onlyWrites: onlyWrites)
+        case .resetStatistics:
+            frontEnd?.commandStatistics.reset()
         case .drain:
             frontEnd?.drain()
         case .stop:

@@ -16,17 +16,33 @@ extension FrontEnd {
     /// Whether the connection may have one more read in flight; sets its reply's
     /// memory aside, or marks the connection blocked.
     mutating func admitRead(_ index: UInt32) -> Bool {
-        if table.isFull {
-            block(index, .bySlots)
-            return false
+        hasSlots(1, for: index) && reserve(connections.at(index).pointee.allowanceBytes, for: index)
+    }
+
+    /// Whether so many slots are free; marks the connection blocked if not. While others
+    /// wait for more, the last ones are theirs.
+    mutating func hasSlots(_ count: Int, for index: UInt32) -> Bool {
+        guard !allowsSlots(count) else { return true }
+        connections.at(index).pointee.wantedSlots = count
+        block(index, .bySlots)
+        return false
+    }
+
+    private func allowsSlots(_ count: Int) -> Bool {
+        var kept = 0
+        if !slotLine.isEmpty {
+            let wanted = connections.at(slotLine.first).pointee.wantedSlots
+            // Who wants one finds one; who wants many never would.
+            kept = wanted > 1 ? wanted : 0
         }
-        return reserve(connections.at(index).pointee.allowanceBytes, for: index)
+        return table.freeCount >= count + kept
     }
 
     /// Whether the connection may have one more write in flight, with a value that
     /// occupies `byteCount`; marks the connection blocked if not.
     mutating func allowsWrite(occupying byteCount: Int, for index: UInt32) -> Bool {
-        let obstacle = table.isFull ? .bySlots : obstacle(toWriteOccupying: byteCount, for: index)
+        guard hasSlots(1, for: index) else { return false }
+        let obstacle = obstacle(toWriteOccupying: byteCount, for: index)
         guard obstacle != .no else { return true }
         connections.at(index).pointee.wantedWriteBytes = byteCount
         block(index, obstacle)
@@ -94,7 +110,7 @@ extension FrontEnd {
 
     // MARK: Waiting and going on
 
-    private mutating func block(_ index: UInt32, _ reason: Connection.Blocked) {
+    mutating func block(_ index: UInt32, _ reason: Connection.Blocked) {
         leaveLine(index)
         connections.at(index).pointee.blocked = reason
         counters.pushedBack &+= 1
@@ -102,7 +118,7 @@ extension FrontEnd {
         case .bySlots: slotLine.append(index, in: connections)
         case .byMemory: memoryLine.append(index, in: connections)
         case .byWrites: writeLine.append(index, in: connections)
-        case .byBudget, .no: break
+        case .byBudget, .byOrder, .no: break
         }
     }
 
@@ -111,14 +127,16 @@ extension FrontEnd {
         case .bySlots: slotLine.remove(index, in: connections)
         case .byMemory: memoryLine.remove(index, in: connections)
         case .byWrites: writeLine.remove(index, in: connections)
-        case .byBudget, .no: break
+        case .byBudget, .byOrder, .no: break
         }
     }
 
     /// The connection in line that need not wait there any more. As long as there is
     /// one, the loop has work: room may have come in the second half of a turn.
     var nextInLine: UInt32? {
-        if !slotLine.isEmpty, !table.isFull { return slotLine.first }
+        if !slotLine.isEmpty, table.freeCount >= connections.at(slotLine.first).pointee.wantedSlots {
+            return slotLine.first
+        }
         // One that something else stops by now leaves the line, or it would stop all behind it.
         if !memoryLine.isEmpty, obstacleToGoOn(memoryLine.first) != .byMemory { return memoryLine.first }
         if !writeLine.isEmpty, obstacleToGoOn(writeLine.first) != .byWrites { return writeLine.first }
@@ -129,6 +147,7 @@ extension FrontEnd {
     mutating func unblock(_ index: UInt32) {
         switch connections.at(index).pointee.blocked {
         case .no, .bySlots: return
+        case .byOrder: guard mayGoOnInOrder(index) else { return }
         case .byMemory, .byWrites: guard obstacleToGoOn(index) == .no else { return }
         case .byBudget: break
         }

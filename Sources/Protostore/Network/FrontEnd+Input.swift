@@ -39,15 +39,75 @@ extension FrontEnd {
         guard connection.pointee.blocked == .no, !isDraining, !connection.pointee.isInputEnded else { return }
         guard serveHeld(index), connection.pointee.isReadable else { return }
         let held = connection.pointee.held.bytes
-        if case .needMore(let requestBytes) = parse(held, at: 0), requestBytes > Self.joinedInScratchBytesMax {
-            receiveBehindHeld(index, missingBytes: requestBytes - held.count)
+        let neededBytes = neededBytes(of: held, index)
+        let missingBytes = neededBytes - held.count
+        if missingBytes > 0, neededBytes > Self.joinedInScratchBytesMax {
+            receiveBehindHeld(index, missingBytes: missingBytes)
         } else {
             receiveIntoScratch(index)
         }
     }
 
-    private func parse(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> NativeProtocol.Request {
-        NativeProtocol.parseRequest(bytes.bytes, at: offset, valueBytesMax: limits.valueBytesMax)
+    /// What the request at the head of the held bytes has at least, as far as they tell.
+    private func neededBytes(of held: UnsafeRawBufferPointer, _ index: UInt32) -> Int {
+        let connection = connections.at(index)
+        switch connection.pointee.speaks {
+        case .unknown: return 0
+        case .redis: return connection.pointee.redis.neededBytes
+        case .native:
+            guard case .needMore(let requestBytes) = parseNative(held, at: 0) else { return 0 }
+            return requestBytes
+        }
+    }
+
+    // MARK: Taking requests
+
+    /// Takes the requests that are held.
+    /// - Returns: whether the connection may be read from: it is there, and not blocked.
+    private mutating func serveHeld(_ index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        let bytes = connection.pointee.held.bytes
+        guard !bytes.isEmpty else { return true }
+        if takesOverHeld(index) { return connections.contains(index) && connection.pointee.blocked == .no }
+        guard let consumed = takeRequests(from: bytes, of: index) else { return false }
+        connection.pointee.held.removeFirst(consumed, in: &arena)
+        return connection.pointee.blocked == .no
+    }
+
+    /// Whether the held buffer, which is filled by one write alone, has become the
+    /// write's, or waits for that.
+    private mutating func takesOverHeld(_ index: UInt32) -> Bool {
+        switch connections.at(index).pointee.speaks {
+        case .unknown: false
+        case .native: takesOverHeldNativeWrite(index)
+        case .redis: false
+        }
+    }
+
+    /// Takes whole requests off the front of `bytes` until they end or a bound is met.
+    /// - Returns: how many bytes were consumed, or nil when the connection was closed.
+    private mutating func takeRequests(from bytes: UnsafeRawBufferPointer, of index: UInt32) -> Int? {
+        guard let first = bytes.first else { return 0 }
+        if connections.at(index).pointee.speaks == .unknown, !meet(index, firstByte: first) { return nil }
+        return connections.at(index).pointee.speaks == .redis
+            ? takeCommands(from: bytes, of: index) : takeNativeRequests(from: bytes, of: index)
+    }
+
+    /// Tells the protocols apart: a native request of a sane length begins with 0, and
+    /// nothing that is said to a Redis server does.
+    /// - Returns: false when the connection was closed.
+    private mutating func meet(_ index: UInt32, firstByte: UInt8) -> Bool {
+        guard firstByte == 0 else {
+            beginRedis(index)
+            return true
+        }
+        connections.at(index).pointee.speaks = .native
+        guard services.settings.servesNative else {
+            closeForCause(
+                index, "it speaks the native protocol, which knows no password (see --allow-native)")
+            return false
+        }
+        return true
     }
 
     // MARK: Receiving
@@ -90,6 +150,7 @@ extension FrontEnd {
             closeForCause(index, "\(SystemError("recv", code: code))")
         case .bytes(let count):
             counters.bytesIn &+= UInt64(count)
+            connection.pointee.lastNanoseconds = nowNanoseconds
             // A short read means that nothing more is there (epoll(7)), unless the end is.
             if count < room.count, !connection.pointee.hasEndPending {
                 connection.pointee.isReadable = false
@@ -106,7 +167,8 @@ extension FrontEnd {
         let connection = connections.at(index)
         connection.pointee.held.discard(in: &arena)
         guard !rest.isEmpty else { return }
-        guard let place = connection.pointee.held.reserve(roomToHold(rest), in: &arena) else {
+        let room = roomToHold(rest, neededBytes: neededBytes(of: rest, index))
+        guard let place = connection.pointee.held.reserve(room, in: &arena) else {
             return closeForCause(index, "no memory is left for its unfinished request")
         }
         place.copyMemory(from: rest.baseAddress!, byteCount: rest.count)
@@ -115,9 +177,8 @@ extension FrontEnd {
 
     /// Room for the whole request, where at least half of it is there: it will not
     /// have to move again.
-    private func roomToHold(_ rest: UnsafeRawBufferPointer) -> Int {
-        guard case .needMore(let requestBytes) = parse(rest, at: 0) else { return rest.count }
-        return max(rest.count, min(requestBytes, 2 * rest.count))
+    private func roomToHold(_ rest: UnsafeRawBufferPointer, neededBytes: Int) -> Int {
+        max(rest.count, min(neededBytes, 2 * rest.count))
     }
 
     /// The peer sends no more: what it asked for is still answered.
@@ -126,99 +187,5 @@ extension FrontEnd {
         connection.pointee.isReadable = false
         connection.pointee.isInputEnded = true
         if connection.pointee.isIdle { close(index) }
-    }
-
-    // MARK: Taking requests
-
-    /// Takes the requests that are held.
-    /// - Returns: whether the connection may be read from: it is there, and not blocked.
-    private mutating func serveHeld(_ index: UInt32) -> Bool {
-        let connection = connections.at(index)
-        let bytes = connection.pointee.held.bytes
-        guard !bytes.isEmpty else { return true }
-        if case .write(let keyOffset, let requestID, let body) = parse(bytes, at: 0), body.upperBound == bytes.count,
-            connection.pointee.held.capacity <= 2 * BufferArena.capacity(for: body.count)
-        {
-            takeOverHeldWrite(keyOffset: keyOffset, requestID: requestID, body: body, of: index)
-        } else {
-            guard let consumed = takeRequests(from: bytes, of: index) else { return false }
-            connection.pointee.held.removeFirst(consumed, in: &arena)
-        }
-        return connection.pointee.blocked == .no
-    }
-
-    /// The held buffer is filled by one write alone: it becomes the write's.
-    private mutating func takeOverHeldWrite(keyOffset: Int, requestID: UInt32, body: Range<Int>, of index: UInt32) {
-        let connection = connections.at(index)
-        let bytes = connection.pointee.held.bytes
-        let chargedBytes = connection.pointee.held.capacity
-        guard allowsWrite(occupying: chargedBytes, for: index) else { return }
-        startWrite(
-            key: key(bytes, at: keyOffset), value: UnsafeRawBufferPointer(rebasing: bytes[body]),
-            buffer: connection.pointee.held.handOver(), chargedBytes: chargedBytes, requestID: requestID, of: index)
-    }
-
-    /// Takes whole requests off the front of `bytes` until they end or a bound is met.
-    /// - Returns: how many bytes were consumed, or nil when the connection was closed.
-    private mutating func takeRequests(from bytes: UnsafeRawBufferPointer, of index: UInt32) -> Int? {
-        var offset = 0
-        while true {
-            switch parse(bytes, at: offset) {
-            case .needMore:
-                return offset
-            case .invalid(let violation):
-                closeForCause(index, "\(violation)")
-                return nil
-            case .read(_, let requestID, let requestBytes) where shortCircuitsReads:
-                guard allowsReply(NativeProtocol.responseHeaderBytes, for: index) else { return offset }
-                guard answerAtOnce(requestID, of: index) else { return nil }
-                offset += requestBytes
-            case .read(let keyOffset, let requestID, let requestBytes):
-                guard admitRead(index) else { return offset }
-                startRead(key: key(bytes, at: keyOffset), requestID: requestID, of: index)
-                offset += requestBytes
-            case .write(let keyOffset, let requestID, let body):
-                let value = UnsafeRawBufferPointer(rebasing: bytes[body])
-                guard allowsWrite(occupying: BufferArena.capacity(for: value.count), for: index) else { return offset }
-                let key = key(bytes, at: keyOffset)
-                guard startCopiedWrite(key: key, value: value, requestID: requestID, of: index) else { return nil }
-                offset = body.upperBound
-            }
-        }
-    }
-
-    private func key(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + NativeProtocol.keyBytes)])
-    }
-
-    /// Copies a value to where it stays until its request's reply, and sends the request.
-    /// - Returns: false when the connection was closed, since no memory is left.
-    private mutating func startCopiedWrite(
-        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, requestID: UInt32, of index: UInt32
-    ) -> Bool {
-        var buffer: UnsafeMutableRawPointer?
-        if let source = value.baseAddress, !value.isEmpty {
-            buffer = arena.allocate(byteCount: value.count)
-            guard let buffer else {
-                closeForCause(index, "no memory is left for its value")
-                return false
-            }
-            buffer.copyMemory(from: source, byteCount: value.count)
-        }
-        startWrite(
-            key: key, value: UnsafeRawBufferPointer(start: buffer, count: value.count), buffer: buffer,
-            chargedBytes: BufferArena.capacity(for: value.count), requestID: requestID, of: index)
-        return true
-    }
-
-    /// The network alone: an empty reply, without index and disk.
-    private mutating func answerAtOnce(_ requestID: UInt32, of index: UInt32) -> Bool {
-        counters.requests &+= 1
-        counters.misses &+= 1
-        guard respond(requestID, of: index, body: UnsafeRawBufferPointer(start: nil, count: 0)) else {
-            closeForCause(index, "no memory is left for its replies")
-            return false
-        }
-        return true
     }
 }

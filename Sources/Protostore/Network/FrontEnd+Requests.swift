@@ -1,65 +1,79 @@
 /// Requests on their way to shards and, where a shard wants more set aside, again.
 extension FrontEnd {
-    /// Sends a read that `admitRead` has let in.
-    mutating func startRead(key: UnsafeRawBufferPointer, requestID: UInt32, of index: UInt32) {
-        let allowanceBytes = connections.at(index).pointee.allowanceBytes
-        send(take(key: key, requestID: requestID, allowanceBytes: allowanceBytes, of: index))
-    }
-
-    /// Sends a write that `allowsWrite` has let in.
-    /// - Parameters:
-    ///   - buffer: of the arena, around the value; the request's from now on.
-    ///   - chargedBytes: what `allowsWrite` was asked for.
-    mutating func startWrite(
-        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, buffer: UnsafeMutableRawPointer?,
-        chargedBytes: Int, requestID: UInt32, of index: UInt32
-    ) {
-        charge(NativeProtocol.responseHeaderBytes, to: index)
-        connections.at(index).pointee.writeBytes += chargedBytes
-        writeBytes += chargedBytes
-        counters.writes &+= 1
-        counters.valueBytesIn &+= UInt64(value.count)
-        let ticket = take(
-            key: key, requestID: requestID, allowanceBytes: NativeProtocol.responseHeaderBytes, of: index)
-        table.attach(
-            RequestTable.Write(details: WriteDetails(value: value), buffer: buffer, chargedBytes: chargedBytes),
-            to: ticket)
-        send(ticket)
-    }
-
-    private mutating func take(
-        key: UnsafeRawBufferPointer, requestID: UInt32, allowanceBytes: Int, of index: UInt32
+    /// Takes a slot for a request. There must be one.
+    @inline(__always)
+    mutating func take(
+        _ kind: RequestTable.Kind, key: UnsafeRawBufferPointer, namespace: UInt32, allowanceBytes: Int,
+        of index: UInt32
     ) -> UInt32 {
         let ticket = table.take()
         let slot = table.slot(ticket)
-        table.key(of: ticket).copyMemory(from: key)
-        slot.pointee.hash = KeyHash(key, namespace: 0, seed: hashSeed).index
+        table.setKey(of: ticket, to: key)
+        slot.pointee.kind = kind
+        slot.pointee.hash = KeyHash(key, namespace: namespace, seed: hashSeed).index
+        slot.pointee.namespace = namespace
         slot.pointee.startNanoseconds = nowNanoseconds
         slot.pointee.connection = connections.id(at: index)
-        slot.pointee.requestID = requestID
         slot.pointee.allowanceBytes = UInt32(allowanceBytes)
         connections.at(index).pointee.requestsInFlight += 1
         counters.requests &+= 1
         return ticket
     }
 
-    private mutating func send(_ ticket: UInt32) {
+    /// Sends a request to the shard of its key.
+    @inline(__always)
+    mutating func send(_ operation: ShardRequest.Operation, _ ticket: UInt32) {
+        requests.append(shardRequest(operation, ticket))
+    }
+
+    func shardRequest(_ operation: ShardRequest.Operation, _ ticket: UInt32) -> ShardRequest {
         let slot = table.slot(ticket)
-        let details = table.details(of: ticket)
-        requests.append(
-            ShardRequest(
-                details == nil ? .get : .put, hash: slot.pointee.hash,
-                key: UnsafeRawBufferPointer(table.key(of: ticket)), client: number, ticket: ticket,
-                allowanceBytes: slot.pointee.allowanceBytes, write: details))
+        var request = ShardRequest(
+            operation, hash: slot.pointee.hash, key: table.key(of: ticket), client: number, ticket: ticket,
+            allowanceBytes: slot.pointee.allowanceBytes, write: table.details(of: ticket))
+        request.namespace = slot.pointee.namespace
+        return request
     }
 
     /// Frees a request's slot, and the memory of its value. No shard may have it any more.
     mutating func retire(_ ticket: UInt32) {
-        if let write = table.detachWrite(of: ticket) {
-            writeBytes -= write.chargedBytes
-            if let buffer = write.buffer { arena.deallocate(buffer) }
-        }
+        releaseValue(of: ticket)
+        table.slot(ticket).pointee.answer.discard(in: &arena)
         table.giveBack(ticket)
+    }
+
+    /// Frees the memory of what a request writes. No shard may have it any more.
+    mutating func releaseValue(of ticket: UInt32) {
+        guard let write = table.detachWrite(of: ticket) else { return }
+        writeBytes -= write.chargedBytes
+        if let buffer = write.buffer { arena.deallocate(buffer) }
+        if let connection = connections.find(table.slot(ticket).pointee.connection) {
+            connection.pointee.writeBytes -= write.chargedBytes
+        }
+    }
+
+    /// Makes a request that was taken a write.
+    /// - Parameters:
+    ///   - buffer: of the arena, around the value; the request's from now on.
+    ///   - chargedBytes: what `allowsWrite` was asked for.
+    mutating func attach(
+        _ details: WriteDetails, buffer: UnsafeMutableRawPointer?, chargedBytes: Int, to ticket: UInt32,
+        of index: UInt32
+    ) {
+        connections.at(index).pointee.writeBytes += chargedBytes
+        writeBytes += chargedBytes
+        table.attach(RequestTable.Write(details: details, buffer: buffer, chargedBytes: chargedBytes), to: ticket)
+    }
+
+    /// Copies a value to where it stays until its request's reply.
+    /// - Returns: nil when the connection was closed, since no memory is left.
+    mutating func copyValue(_ value: UnsafeRawBufferPointer, of index: UInt32) -> UnsafeMutableRawPointer? {
+        guard let buffer = arena.allocate(byteCount: max(value.count, 1)) else {
+            closeForCause(index, "no memory is left for its value")
+            return nil
+        }
+        if let source = value.baseAddress { buffer.copyMemory(from: source, byteCount: value.count) }
+        return buffer
     }
 
     // MARK: Asking again
@@ -72,6 +86,7 @@ extension FrontEnd {
         release(Int(slot.pointee.allowanceBytes), of: index)
         slot.pointee.allowanceBytes = UInt32(byteCount)
         slot.pointee.next = RequestTable.none
+        slot.pointee.isWaiting = true
         connection.pointee.allowanceBytes = max(connection.pointee.allowanceBytes, byteCount)
         if connection.pointee.firstWaiting == RequestTable.none {
             connection.pointee.firstWaiting = ticket
@@ -81,7 +96,7 @@ extension FrontEnd {
         connection.pointee.lastWaiting = ticket
         switch connection.pointee.blocked {
         // What blocks it, it needs for its next request: this one can go all the same.
-        case .no, .bySlots, .byWrites: askAgain(index)
+        case .no, .bySlots, .byWrites, .byOrder: askAgain(index)
         // What it has given back may be what the first in its queue waits for.
         case .byBudget, .byMemory: unblock(index)
         }
@@ -94,7 +109,8 @@ extension FrontEnd {
             let ticket = connection.pointee.firstWaiting
             guard reserve(Int(table.slot(ticket).pointee.allowanceBytes), for: index) else { return }
             connection.pointee.firstWaiting = table.slot(ticket).pointee.next
-            send(ticket)
+            table.slot(ticket).pointee.isWaiting = false
+            send(.get, ticket)
         }
     }
 }

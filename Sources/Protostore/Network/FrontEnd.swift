@@ -29,6 +29,8 @@ struct FrontEnd: ~Copyable {
     let number: UInt16
     let limits: FrontEndLimits
     let hashSeed: UInt64
+    let routes: ShardRoutes
+    let services: FrontEndServices
     let shortCircuitsReads: Bool
     let logger: Logger
 
@@ -46,7 +48,16 @@ struct FrontEnd: ~Copyable {
     private(set) var isDraining = false
     /// The time of this turn, on the monotonic clock.
     var nowNanoseconds: UInt64 = 0
+    /// The same as milliseconds since 1970.
+    var nowMilliseconds: UInt64 = 0
+    /// Of the databases, as they were at the start of this turn.
+    private(set) var namespaces: [UInt32]
+    private var namespaceGeneration: UInt64
+    /// The arguments of the command that is being looked at.
+    var argumentList = ArgumentList()
     var counters = FrontEndCounters()
+    /// Of commands of Redis clients.
+    var commandStatistics = CommandStatistics(commandCount: CommandTable.count)
     /// From receiving a request to writing its reply.
     var latency = LatencyHistogram()
     var writeLatency = LatencyHistogram()
@@ -59,15 +70,29 @@ struct FrontEnd: ~Copyable {
     var writeLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
+    /// For RANDOMKEY.
+    var random: SplitMix64
+    /// Until when commands are not taken, or those that write; 0 = they are.
+    var pauseEndNanoseconds: UInt64 = 0
+    var pausesOnlyWrites = false
+    /// When silent connections were looked for last.
+    var lastSweepNanoseconds: UInt64 = 0
 
     static let scratchBytes = 64 << 10
 
     init(
-        number: UInt16, limits: FrontEndLimits, hashSeed: UInt64, shortCircuitsReads: Bool, logger: Logger
+        number: UInt16, limits: FrontEndLimits, hashSeed: UInt64, shardCount: Int, services: FrontEndServices,
+        shortCircuitsReads: Bool, logger: Logger
     ) throws(SystemError) {
         self.number = number
         self.limits = limits
         self.hashSeed = hashSeed
+        routes = ShardRoutes(shardCount: shardCount)
+        self.services = services
+        random = SplitMix64(seed: hashSeed ^ Clock.monotonicNanoseconds() ^ UInt64(number))
+        let databases = services.databases.current
+        namespaces = databases.namespaces.all
+        namespaceGeneration = databases.generation
         self.shortCircuitsReads = shortCircuitsReads
         self.logger = logger
         requests = Ring(capacity: limits.requestsMax)
@@ -89,6 +114,17 @@ struct FrontEnd: ~Copyable {
     /// Writes of connections that are gone are under way until their shards reply.
     var isDrained: Bool { isDraining && connections.count == 0 && table.count == 0 }
 
+    /// Takes the time of a turn, and what others have changed since the last one.
+    mutating func beginTurn(nanoseconds: UInt64, milliseconds: UInt64) {
+        nowNanoseconds = nanoseconds
+        nowMilliseconds = milliseconds
+        passTime()
+        guard services.databases.generation != namespaceGeneration else { return }
+        let databases = services.databases.current
+        namespaces = databases.namespaces.all
+        namespaceGeneration = databases.generation
+    }
+
     // MARK: Connections come and go
 
     /// Takes a connection over.
@@ -99,6 +135,7 @@ struct FrontEnd: ~Copyable {
             counters.turnedAway &+= 1
             return nil
         }
+        connections.at(id.index).pointee.lastNanoseconds = nowNanoseconds
         counters.accepted &+= 1
         return id
     }
@@ -125,8 +162,10 @@ struct FrontEnd: ~Copyable {
         while connection.pointee.firstWaiting != RequestTable.none {
             let ticket = connection.pointee.firstWaiting
             connection.pointee.firstWaiting = table.slot(ticket).pointee.next
-            retire(ticket)
+            // Those that have an order are freed with it.
+            if connection.pointee.speaks != .redis { retire(ticket) }
         }
+        forgetOrder(of: index)
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
         leaveLine(index)
@@ -137,11 +176,15 @@ struct FrontEnd: ~Copyable {
     /// Closes a connection to which there is no true reply, and says why.
     mutating func closeForCause(_ index: UInt32, _ reason: @autoclosure () -> String) {
         counters.closedForCause &+= 1
+        logClosing(index, reason())
+        close(index)
+    }
+
+    mutating func logClosing(_ index: UInt32, _ reason: @autoclosure () -> String) {
         if let leftOut = logLimit.admit(at: nowNanoseconds) {
             let peer = connections.at(index).pointee.peer
             logger.notice("closing the connection of \(peer): \(reason())\(LogLimit.note(leftOut))")
         }
-        close(index)
     }
 
     /// Stops reading. Connections go when their last reply has reached the client's
@@ -165,6 +208,7 @@ struct FrontEnd: ~Copyable {
     /// Counters are since the start, latencies since the last report.
     mutating func addTo(_ report: inout LoopReport) {
         report.frontEnd = counters
+        report.commands = commandStatistics
         report.latency = latency
         latency.reset()
         report.writeLatency = writeLatency

@@ -60,6 +60,8 @@ package struct FrontEndCounters: BitwiseCopyable, Sendable {
     /// Writes whose effect was acknowledged by their shard, and those that were refused.
     package var writesDone: UInt64 = 0
     package var writesRefused: UInt64 = 0
+    /// Error replies to Redis clients.
+    package var errorReplies: UInt64 = 0
     /// Times that a connection was not read from because of a bound.
     package var pushedBack: UInt64 = 0
 

@@ -7,25 +7,62 @@
 /// same time, also when its connection is gone by then.
 struct RequestTable: ~Copyable {
     struct Slot: BitwiseCopyable {
-        var key: (UInt64, UInt64) = (0, 0)
+        /// A key of up to ``inlineKeyBytes``; a longer one is at `longKey`.
+        fileprivate var inlineKey: InlineKey = (0, 0, 0, 0, 0, 0)
+        fileprivate var longKey: UnsafeMutableRawPointer?
         var hash: UInt64 = 0
         /// When the request was received, on the monotonic clock.
         var startNanoseconds: UInt64 = 0
         /// Whose it is; stale once the connection's generation has moved on.
         var connection = ConnectionID(index: 0, generation: 0)
+        /// As the native protocol's client numbers it.
         var requestID: UInt32 = 0
         var allowanceBytes: UInt32 = 0
         /// The next slot in the free list, or among those of its connection that
         /// wait for a larger allowance.
         var next = RequestTable.none
+        /// The connection's next request whose reply follows this one's.
+        var nextInOrder = RequestTable.none
+        var namespace: UInt32 = 0
+        fileprivate(set) var keyBytes: UInt16 = 0
+        /// The place in ``CommandTable``.
+        var command: UInt16 = 0
+        var kind = Kind.nativeRead
         /// Whether the slot has a ``Write``.
         fileprivate(set) var isWrite = false
+        /// It waits, with no shard, until a larger allowance can be set aside.
+        var isWaiting = false
+        /// Its answer is known, and waits for those before it in `answer`.
+        var isAnswered = false
+        /// Its client wants no reply.
+        var isSilent = false
+        /// The encoded reply that waits.
+        var answer = HeldBytes()
+    }
+
+    typealias InlineKey = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+    static let inlineKeyBytes = MemoryLayout<InlineKey>.size
+
+    /// Who takes a request's reply.
+    enum Kind: UInt8, BitwiseCopyable {
+        case nativeRead
+        case nativeWrite
+        /// GET: the value is the reply.
+        case get
+        /// SET without an old value: `done` is the reply.
+        case put
+        /// DEL of one key: whether it existed is the reply.
+        case delete
+        /// Its ``RedisWork`` says.
+        case work
+        /// No shard has it: its reply waits for those before it.
+        case placeholder
     }
 
     /// What a write has beyond its slot.
     struct Write {
         var details: WriteDetails
-        /// The buffer of the front end's arena that holds the value; nil for an empty one.
+        /// The buffer of the front end's arena that holds the value; nil where it has none.
         var buffer: UnsafeMutableRawPointer?
         /// What it counts for in the budgets.
         var chargedBytes: Int
@@ -36,6 +73,8 @@ struct RequestTable: ~Copyable {
     private let slots: UnsafeMutablePointer<Slot>
     /// By slot; initialized where `isWrite` is set.
     private let writes: UnsafeMutablePointer<Write>
+    /// By slot.
+    private let works: UnsafeMutablePointer<RedisWork>
     private var firstFree: UInt32
     let capacity: Int
     private(set) var count = 0
@@ -46,17 +85,25 @@ struct RequestTable: ~Copyable {
         slots = .allocate(capacity: capacity)
         slots.initialize(repeating: Slot(), count: capacity)
         writes = .allocate(capacity: capacity)
+        works = .allocate(capacity: capacity)
+        works.initialize(repeating: .none, count: capacity)
         for index in 0..<(capacity - 1) { slots[index].next = UInt32(index + 1) }
         firstFree = 0
     }
 
     deinit {
-        for index in 0..<capacity where slots[index].isWrite { (writes + index).deinitialize(count: 1) }
+        for index in 0..<capacity {
+            if slots[index].isWrite { (writes + index).deinitialize(count: 1) }
+            slots[index].longKey?.deallocate()
+        }
         writes.deallocate()
+        works.deinitialize(count: capacity)
+        works.deallocate()
         slots.deallocate()
     }
 
     var isFull: Bool { firstFree == Self.none }
+    var freeCount: Int { capacity - count }
 
     /// Takes a slot. The table must not be full.
     @inline(__always)
@@ -64,17 +111,39 @@ struct RequestTable: ~Copyable {
         let ticket = firstFree
         precondition(ticket != Self.none)
         firstFree = slots[Int(ticket)].next
+        slots[Int(ticket)].next = Self.none
+        slots[Int(ticket)].nextInOrder = Self.none
         count += 1
         return ticket
     }
 
-    /// Frees a slot that has no write, or no longer.
+    /// Frees a slot that has no write, or no longer, and no reply that waits.
     @inline(__always)
     mutating func giveBack(_ ticket: UInt32) {
-        precondition(!slot(ticket).pointee.isWrite)
-        slot(ticket).pointee.next = firstFree
+        let slot = slot(ticket)
+        precondition(!slot.pointee.isWrite && slot.pointee.answer.isEmpty)
+        if let longKey = slot.pointee.longKey {
+            longKey.deallocate()
+            slot.pointee.longKey = nil
+        }
+        if slot.pointee.kind == .work { works[Int(ticket)] = .none }
+        slot.pointee.isAnswered = false
+        slot.pointee.isWaiting = false
+        slot.pointee.isSilent = false
+        slot.pointee.next = firstFree
         firstFree = ticket
         count -= 1
+    }
+
+    /// What the request of a slot of kind `work` is.
+    func work(of ticket: UInt32) -> RedisWork {
+        precondition(Int(ticket) < capacity)
+        return works[Int(ticket)]
+    }
+
+    func setWork(_ work: RedisWork, of ticket: UInt32) {
+        slot(ticket).pointee.kind = .work
+        works[Int(ticket)] = work
     }
 
     /// Makes the request of a slot a write. It must not be one yet.
@@ -116,12 +185,26 @@ struct RequestTable: ~Copyable {
         return slots + Int(ticket)
     }
 
-    /// The 16 bytes of a slot's key; they stay in place until the slot is given back.
+    /// The bytes of a slot's key; they stay in place until the slot is given back.
     @inline(__always)
-    func key(of ticket: UInt32) -> UnsafeMutableRawBufferPointer {
-        precondition(Int(ticket) < capacity)
-        // `key` is the first field.
-        return UnsafeMutableRawBufferPointer(start: slots + Int(ticket), count: NativeProtocol.keyBytes)
+    func key(of ticket: UInt32) -> UnsafeRawBufferPointer {
+        let slot = slot(ticket)
+        // `inlineKey` is the first field.
+        return UnsafeRawBufferPointer(
+            start: slot.pointee.longKey ?? UnsafeMutableRawPointer(slot), count: Int(slot.pointee.keyBytes))
+    }
+
+    /// Copies a request's key into its slot. Once per request; at most 65,535 bytes.
+    @inline(__always)
+    func setKey(of ticket: UInt32, to key: UnsafeRawBufferPointer) {
+        let slot = slot(ticket)
+        slot.pointee.keyBytes = UInt16(key.count)
+        var place = UnsafeMutableRawPointer(slot)
+        if key.count > Self.inlineKeyBytes {
+            place = .allocate(byteCount: key.count, alignment: 8)
+            slot.pointee.longKey = place
+        }
+        UnsafeMutableRawBufferPointer(start: place, count: key.count).copyMemory(from: key)
     }
 }
 

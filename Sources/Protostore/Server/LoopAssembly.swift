@@ -6,9 +6,7 @@ struct LoopAssembly {
     let configuration: ServerConfiguration
     let store: Store
     let failure: LoopFailure
-    let settings: RuntimeSettings
-    /// Where front ends send what is about the server as a whole.
-    let desk: ServerDesk
+    let services: FrontEndServices
     let logger: Logger
 
     private var frontEndCount: Int { configuration.tcpThreads }
@@ -56,13 +54,14 @@ struct LoopAssembly {
         if hasFrontEnd {
             frontEnd = try FrontEnd(
                 number: UInt16(number), limits: limits, hashSeed: store.opening.superblock.current.hashSeed,
+                shardCount: shardCount, services: services,
                 shortCircuitsReads: configuration.shortCircuitsReads, logger: logger)
         }
         return try EventLoop(
             number: number, name: hasFrontEnd ? "tcp-\(number)" : "aio-\(number - frontEndCount)",
             frontEnd: frontEnd, storage: storage, completions: completions, shardCount: shardCount,
             busyPollNanoseconds: UInt64(configuration.busyPollMicroseconds) * 1000, failure: failure,
-            settings: settings, logger: logger)
+            settings: services.settings, logger: logger)
     }
 
     private func makeStorage(

@@ -83,8 +83,8 @@ public final class Server: @unchecked Sendable {
             segments = try SegmentThread(store, logger: logger)
             segments.blockingPrepare()
             loops = try LoopAssembly(
-                configuration: configuration, store: store, failure: failure, settings: settings, desk: desk,
-                logger: logger
+                configuration: configuration, store: store, failure: failure,
+                services: FrontEndServices(settings: settings, desk: desk), logger: logger
             ).makeLoops()
             listener = try Listener(host: configuration.host, port: configuration.port)
             listener.setKeepAlive(seconds: configuration.tcpKeepAliveSeconds)

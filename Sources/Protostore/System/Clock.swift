@@ -10,6 +10,13 @@ package enum Clock {
     }
 
     /// Milliseconds since 1970 by the machine's clock, which may be set back.
+    /// Microseconds since 1970.
+    package static func wallMicroseconds() -> UInt64 {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return UInt64(now.tv_sec) &* 1_000_000 &+ UInt64(now.tv_nsec) / 1000
+    }
+
     package static func wallMilliseconds() -> UInt64 {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)

@@ -25,7 +25,8 @@ final class FrontEndHarness {
         limits.arenaBytes = 16 << 20
         change(&limits)
         frontEnd = try FrontEnd(
-            number: 0, limits: limits, hashSeed: 1, shortCircuitsReads: shortCircuitsReads, logger: log.logger)
+            number: 0, limits: limits, hashSeed: 1, shardCount: 1, services: FrontEndServices(),
+            shortCircuitsReads: shortCircuitsReads, logger: log.logger)
         value = .allocate(byteCount: 1 << 17, alignment: 8)
         value.initializeMemory(as: UInt8.self, repeating: 7)
     }

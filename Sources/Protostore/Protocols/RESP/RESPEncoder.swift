@@ -200,3 +200,17 @@ package enum RESPEncoder {
         }
     }
 }
+
+extension RESPEncoder {
+    /// What ``encodeBulk(_:into:)`` writes for a value of so many bytes.
+    @inline(__always)
+    package static func bulkBytes(_ valueBytes: Int) -> Int { 1 + DecimalText.byteCount(of: valueBytes) + 2 + valueBytes + 2 }
+
+    /// Writes a value as a bulk.
+    @inline(__always)
+    package static func encodeBulk(_ value: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawPointer) {
+        let headerBytes = encodeBulkHeader(byteCount: value.count, into: bytes)
+        if let source = value.baseAddress { (bytes + headerBytes).copyMemory(from: source, byteCount: value.count) }
+        _ = encodeBulkEnd(into: bytes + headerBytes + value.count)
+    }
+}

@@ -1,7 +1,7 @@
 /// The sections of INFO that Redis has.
 extension InfoText {
     /// Of Redis: what tools take for it. Our own stands beside.
-    static let redisVersion = "7.0.15"
+    static let redisVersion = RedisVersion.text
 
     var server: Lines {
         let uptime = state.uptimeSeconds

@@ -1,0 +1,262 @@
+/// From bytes to commands, and each command to whoever carries it out.
+///
+/// ```
+/// no key                connection    at once (FrontEnd+ConnectionCommands)
+///                       server        by the main thread, nothing overtakes it (FrontEnd+ServerCommands)
+/// one key               GET, SET, DEL a shard's own operation (FrontEnd+SingleKeys)
+///                       other reads   a shard's get, the reply is made here
+///                       other writes  a shard's update, the reply is made there
+/// several keys, EXEC    a group       (FrontEnd+Groups)
+/// all keys              a walk over all shards (FrontEnd+Walks)
+/// ```
+///
+/// All commands that are in the buffer are taken in one go. What a bound stops is left
+/// in the buffer, and looked at again when the connection goes on.
+extension FrontEnd {
+    /// What became of a command.
+    enum Taking {
+        case taken
+        /// It stays in the buffer; the connection is blocked.
+        case blocked
+        case closed
+    }
+
+    mutating func beginRedis(_ index: UInt32) {
+        let connection = connections.at(index)
+        connection.pointee.speaks = .redis
+        connection.pointee.redis.isAuthenticated = !services.settings.requiresPassword
+        connection.pointee.redis.session = RedisSession(now: nowNanoseconds)
+    }
+
+    /// Takes whole commands off the front of `bytes` until they end or a bound is met.
+    /// - Returns: how many bytes were consumed, or nil when the connection was closed.
+    mutating func takeCommands(from bytes: UnsafeRawBufferPointer, of index: UInt32) -> Int? {
+        var offset = 0
+        let connection = connections.at(index)
+        let limits = parserLimits(of: index)
+        while offset < bytes.count, !connection.pointee.isInputEnded || connection.pointee.hasEndPending {
+            let outcome = RESPParser.parse(
+                bytes.bytes, at: offset, progress: &connection.pointee.redis.progress, limits: limits,
+                into: &argumentList)
+            switch outcome {
+            case .needMore(let requestBytes):
+                connection.pointee.redis.neededBytes = requestBytes
+                return checkQueryBuffer(index, requestBytes) ? offset : nil
+            case .empty(let requestBytes):
+                offset += requestBytes
+            case .invalid(let violation):
+                return refuse(violation, of: index) ? bytes.count : nil
+            case .command(let requestBytes):
+                switch take(argumentList.arguments(at: bytes.baseAddress! + offset), of: index) {
+                case .taken: offset += requestBytes
+                case .closed: return nil
+                case .blocked:
+                    connection.pointee.redis.progress = RESPProgress()
+                    return offset
+                }
+            }
+            connection.pointee.redis.progress = RESPProgress()
+            connection.pointee.redis.neededBytes = 0
+        }
+        return offset
+    }
+
+    private func parserLimits(of index: UInt32) -> RESPLimits {
+        RESPLimits(
+            bulkBytesMax: services.settings.bulkBytesMax,
+            isAuthenticated: connections.at(index).pointee.redis.isAuthenticated)
+    }
+
+    /// - Returns: false when the connection was closed.
+    private mutating func checkQueryBuffer(_ index: UInt32, _ requestBytes: Int) -> Bool {
+        guard requestBytes > services.settings.queryBufferBytesMax else { return true }
+        closeForCause(index, "its request of \(requestBytes) bytes or more is over client-query-buffer-limit")
+        return false
+    }
+
+    /// What cannot be parsed ends the connection, with an error for its client.
+    /// - Returns: false when the connection was closed already.
+    private mutating func refuse(_ violation: RESPViolation, of index: UInt32) -> Bool {
+        counters.closedForCause &+= 1
+        logClosing(index, "\(violation)")
+        return endWith(.error("ERR \(violation)"), of: index)
+    }
+
+    /// Gives a last reply, and closes behind it.
+    mutating func endWith(_ reply: Reply, of index: UInt32) -> Bool {
+        guard answer(reply, of: index) else { return false }
+        connections.at(index).pointee.isInputEnded = true
+        connections.at(index).pointee.hasEndPending = false
+        connections.at(index).pointee.isReadable = false
+        return true
+    }
+
+    // MARK: Taking
+
+    private mutating func take(_ arguments: CommandArguments, of index: UInt32) -> Taking {
+        let connection = connections.at(index)
+        // What comes behind must wait: see `mayGoOnInOrder`.
+        guard mayGoOnInOrder(index) else {
+            block(index, .byOrder)
+            return .blocked
+        }
+        connection.pointee.redis.isExclusive = false
+        let skips = connection.pointee.redis.replies == .skipNext
+        let taking = dispatch(arguments, of: index)
+        if skips, taking == .taken, connections.at(index).pointee.redis.replies == .skipNext {
+            connections.at(index).pointee.redis.replies = .on
+        }
+        return taking
+    }
+
+    private mutating func dispatch(_ arguments: CommandArguments, of index: UInt32) -> Taking {
+        let connection = connections.at(index)
+        switch CommandTable.find(arguments) {
+        case .failed(let reply):
+            if isForeign(arguments) { return refuseForeign(index) }
+            return reject(reply, of: index)
+        case .found(let spec):
+            if !connection.pointee.redis.isAuthenticated, !spec.flags.contains(.noAuth) {
+                return reject(.error("NOAUTH Authentication required."), of: index)
+            }
+            if let session = connection.pointee.redis.session, session.transaction != nil, !isCarriedOutInMulti(spec) {
+                return queue(spec, arguments, session, of: index)
+            }
+            return carryOut(spec, arguments, of: index)
+        }
+    }
+
+    /// A wrong command spoils the transaction that it was meant for.
+    mutating func reject(_ reply: Reply, of index: UInt32) -> Taking {
+        guard admitAnswer(index) else { return .blocked }
+        let session = connections.at(index).pointee.redis.session
+        if session?.transaction != nil { session?.isTransactionSpoiled = true }
+        counters.errorReplies &+= 1
+        return answer(reply, of: index) ? .taken : .closed
+    }
+
+    /// A browser that was made to send a request to this port: its next lines may be
+    /// whatever its page says.
+    private func isForeign(_ arguments: CommandArguments) -> Bool {
+        arguments.isWord(0, "POST") || arguments.isWord(0, "HOST:")
+    }
+
+    private mutating func refuseForeign(_ index: UInt32) -> Taking {
+        closeForCause(
+            index, "it sent an HTTP request: a web page may be trying to reach this port by a visitor's browser")
+        return .closed
+    }
+
+    func surroundings(of index: UInt32) -> CommandSurroundings {
+        CommandSurroundings(
+            namespaces: namespaces, database: connections.at(index).pointee.redis.database,
+            nowMilliseconds: nowMilliseconds, valueBytesMax: limits.valueBytesMax)
+    }
+
+    // MARK: Carrying out
+
+    private mutating func carryOut(_ spec: Command, _ arguments: CommandArguments, of index: UInt32) -> Taking {
+        if isPaused(spec) {
+            block(index, .byOrder)
+            return .blocked
+        }
+        connections.at(index).pointee.redis.session?.lastCommand = spec.number
+        switch spec.execution {
+        case .connection(let command):
+            return carryOut(command, spec, arguments, of: index)
+        case .read(let function):
+            return startRead(spec, function, arguments, of: index)
+        case .write(let function):
+            return startWrite(spec, function, arguments, of: index)
+        case .keyspace(let command):
+            return startAlone(index) ?? carryOut(command, spec, arguments, of: index)
+        case .server:
+            return startAlone(index) ?? call(spec, arguments, of: index)
+        case .container:
+            return reject(.wrongArity(spec.name), of: index)
+        }
+    }
+
+    private mutating func startRead(
+        _ spec: Command, _ function: @escaping CommandFunction, _ arguments: CommandArguments, of index: UInt32
+    ) -> Taking {
+        if spec.number == CommandNumbers.get { return startGet(arguments[1], of: index) }
+        if spec.keys == .none {
+            guard admitAnswer(index) else { return .blocked }
+            let reply = function(surroundings(of: index).context(Keyspace()), arguments)
+            return answer(reply, of: index) ? .taken : .closed
+        }
+        guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
+        return startRead(function, arguments, key: arguments[position], of: index)
+    }
+
+    private mutating func startWrite(
+        _ spec: Command, _ function: @escaping CommandFunction, _ arguments: CommandArguments, of index: UInt32
+    ) -> Taking {
+        if spec.number == CommandNumbers.set, arguments.count == 3 {
+            return startPut(key: arguments[1], value: arguments[2], of: index)
+        }
+        guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
+        let key = arguments[position]
+        if spec.number == CommandNumbers.delete || spec.number == CommandNumbers.unlink {
+            return startDelete(key, of: index)
+        }
+        return startUpdate(function, arguments, key: key, of: index)
+    }
+
+    /// The place of the key of a command that names just one.
+    private func onlyKey(_ spec: Command, _ arguments: CommandArguments) -> Int? {
+        var only: Int?
+        for position in spec.keys.positions(count: arguments.count) {
+            guard only == nil, spec.number != CommandNumbers.move else { return nil }
+            only = position
+        }
+        return only
+    }
+
+    // MARK: Order between commands
+
+    /// Whether the next command may start: none is under way that it could overtake.
+    func mayGoOnInOrder(_ index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        if connection.pointee.redis.isExclusive { return connection.pointee.redis.isInOrder }
+        return connection.pointee.redis.groupsTakingKeys == 0
+    }
+
+    /// For a command without a key: it sees what the connection's earlier ones have done.
+    /// - Returns: nil where it may start.
+    mutating func startAlone(_ index: UInt32) -> Taking? {
+        let connection = connections.at(index)
+        guard connection.pointee.redis.isInOrder else {
+            connection.pointee.redis.isExclusive = true
+            block(index, .byOrder)
+            return .blocked
+        }
+        return nil
+    }
+}
+
+/// Commands that front ends know by themselves.
+enum CommandNumbers {
+    static let get = number(of: "get")
+    static let set = number(of: "set")
+    static let delete = number(of: "del")
+    static let unlink = number(of: "unlink")
+    static let exec = number(of: "exec")
+    static let move = number(of: "move")
+    static let select = number(of: "select")
+
+    private static func number(of name: String) -> Int {
+        guard let command = Array(name.utf8).withUnsafeBytes({ CommandTable.find(named: $0) }) else {
+            preconditionFailure("there is no command \(name)")
+        }
+        return command.number
+    }
+}
+
+extension Command {
+    /// Whether it may change keys.
+    var writes: Bool {
+        if case .write = execution { true } else { false }
+    }
+}

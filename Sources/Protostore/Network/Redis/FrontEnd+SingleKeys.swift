@@ -1,0 +1,202 @@
+/// Commands on one key, each one operation of the key's shard.
+extension FrontEnd {
+    static let keyBytesMax = Int(UInt16.max)
+
+    /// - Returns: what became of a command whose key is too long for any record, nil for others.
+    private mutating func refuseLongKey(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking? {
+        guard key.count > Self.keyBytesMax else { return nil }
+        return reject(.error("ERR key is too long: \(Self.keyBytesMax) bytes are possible"), of: index)
+    }
+
+    private func namespace(of index: UInt32) -> UInt32 {
+        namespaces[connections.at(index).pointee.redis.database]
+    }
+
+    // MARK: Starting
+
+    mutating func startGet(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking {
+        if let refused = refuseLongKey(key, of: index) { return refused }
+        guard admitRead(index) else { return .blocked }
+        let allowanceBytes = connections.at(index).pointee.allowanceBytes
+        let ticket = take(.get, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)
+        putInOrder(ticket, of: index)
+        send(.get, ticket)
+        return .taken
+    }
+
+    /// A read whose reply is made of the record when it is there.
+    mutating func startRead(
+        _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
+        of index: UInt32
+    ) -> Taking {
+        if let refused = refuseLongKey(key, of: index) { return refused }
+        guard admitRead(index) else { return .blocked }
+        let allowanceBytes = connections.at(index).pointee.allowanceBytes
+        let ticket = take(.work, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)
+        let read = RedisRead(function, OwnedArguments(copying: arguments), surroundings(of: index))
+        table.setWork(.read(read), of: ticket)
+        putInOrder(ticket, of: index)
+        send(.get, ticket)
+        return .taken
+    }
+
+    mutating func startPut(
+        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, of index: UInt32
+    ) -> Taking {
+        if let refused = refuseLongKey(key, of: index) { return refused }
+        if value.count > limits.valueBytesMax { return reject(.stringTooLarge, of: index) }
+        let chargedBytes = BufferArena.capacity(for: value.count)
+        guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
+        guard let buffer = copyValue(value, of: index) else { return .closed }
+        let details = WriteDetails(value: UnsafeRawBufferPointer(start: buffer, count: value.count))
+        let ticket = takeWrite(.put, key, of: index)
+        attach(details, buffer: buffer, chargedBytes: chargedBytes, to: ticket, of: index)
+        counters.valueBytesIn &+= UInt64(value.count)
+        send(.put, ticket)
+        return .taken
+    }
+
+    mutating func startDelete(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking {
+        if let refused = refuseLongKey(key, of: index) { return refused }
+        guard allowsWrite(occupying: 0, for: index) else { return .blocked }
+        send(.delete, takeWrite(.delete, key, of: index))
+        return .taken
+    }
+
+    mutating func startUpdate(
+        _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
+        of index: UInt32
+    ) -> Taking {
+        if let refused = refuseLongKey(key, of: index) { return refused }
+        let chargedBytes = arguments.byteCount
+        guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
+        let update = RedisUpdate(
+            function, OwnedArguments(copying: arguments),
+            key: KeyName(namespace: namespace(of: index), bytes: Array(key)), surroundings(of: index))
+        let ticket = takeWrite(.work, key, of: index)
+        table.setWork(.update(update), of: ticket)
+        var details = WriteDetails()
+        details.update = update.makeShardUpdate()
+        attach(details, buffer: nil, chargedBytes: chargedBytes, to: ticket, of: index)
+        send(.update, ticket)
+        return .taken
+    }
+
+    private mutating func takeWrite(
+        _ kind: RequestTable.Kind, _ key: UnsafeRawBufferPointer, of index: UInt32
+    ) -> UInt32 {
+        charge(Self.smallReplyBytes, to: index)
+        counters.writes &+= 1
+        let ticket = take(
+            kind, key: key, namespace: namespace(of: index), allowanceBytes: Self.smallReplyBytes, of: index)
+        putInOrder(ticket, of: index)
+        return ticket
+    }
+
+    // MARK: Completing
+
+    mutating func completeRedis(_ reply: ShardReply) {
+        let slot = table.slot(reply.ticket)
+        let id = slot.pointee.connection
+        if slot.pointee.kind == .work {
+            switch table.work(of: reply.ticket) {
+            case .member(let run, let position): return completeMember(run, position, reply)
+            case .group(let run): return completeCommit(run, reply)
+            case .scan(let run): return completeScan(run, reply)
+            case .read, .update, .server, .none: break
+            }
+        }
+        guard connections.find(id) != nil else { return retire(reply.ticket) }
+        completeSingle(reply, of: id.index)
+    }
+
+    private mutating func completeSingle(_ reply: ShardReply, of index: UInt32) {
+        switch table.slot(reply.ticket).pointee.kind {
+        case .get: completeGet(reply, of: index)
+        case .put: completePut(reply, of: index)
+        case .delete: completeDelete(reply, of: index)
+        case .work: completeWork(reply, of: index)
+        case .nativeRead, .nativeWrite, .placeholder: break
+        }
+    }
+
+    private mutating func completeGet(_ reply: ShardReply, of index: UInt32) {
+        switch reply.status {
+        case .found:
+            connections.at(index).pointee.noteReply(extentBytes: Int(reply.extentBytes))
+            let value = reply.valueBuffer
+            deliver(reply.ticket, of: index, byteCount: RESPEncoder.bulkBytes(value.count)) { place in
+                RESPEncoder.encodeBulk(value, into: place)
+            }
+        case .missing:
+            counters.misses &+= 1
+            deliver(.null, to: reply.ticket, of: index)
+        case .needsAllowance:
+            enlarge(reply.ticket, to: Int(reply.extentBytes), of: index)
+        case .done, .conditionFailed, .refused, .unreadable:
+            counters.unreadable &+= 1
+            deliver(Self.errorReply(reply), to: reply.ticket, of: index)
+        }
+    }
+
+    private mutating func completePut(_ reply: ShardReply, of index: UInt32) {
+        countWrite(reply.status)
+        deliver(reply.status == .done ? .ok : Self.errorReply(reply), to: reply.ticket, of: index)
+    }
+
+    private mutating func completeDelete(_ reply: ShardReply, of index: UInt32) {
+        countWrite(reply.status)
+        let answer = reply.status == .done ? Reply.integer(reply.existed ? 1 : 0) : Self.errorReply(reply)
+        deliver(answer, to: reply.ticket, of: index)
+    }
+
+    private mutating func completeWork(_ reply: ShardReply, of index: UInt32) {
+        switch table.work(of: reply.ticket) {
+        case .read(let read): complete(read, reply, of: index)
+        case .update(let update):
+            countWrite(reply.status)
+            deliver(reply.status == .done ? update.reply : Self.errorReply(reply), to: reply.ticket, of: index)
+        case .none, .group, .member, .server, .scan: break
+        }
+    }
+
+    private mutating func complete(_ read: RedisRead, _ reply: ShardReply, of index: UInt32) {
+        let slot = table.slot(reply.ticket)
+        let key = table.key(of: reply.ticket)
+        switch reply.status {
+        case .found:
+            connections.at(index).pointee.noteReply(extentBytes: Int(reply.extentBytes))
+            let answer = read.reply(key: key, namespace: slot.pointee.namespace, KeyRecord(reply))
+            deliver(answer, to: reply.ticket, of: index)
+        case .missing:
+            counters.misses &+= 1
+            deliver(read.reply(key: key, namespace: slot.pointee.namespace, nil), to: reply.ticket, of: index)
+        case .needsAllowance:
+            enlarge(reply.ticket, to: Int(reply.extentBytes), of: index)
+        case .done, .conditionFailed, .refused, .unreadable:
+            counters.unreadable &+= 1
+            deliver(Self.errorReply(reply), to: reply.ticket, of: index)
+        }
+    }
+
+    /// What a client is told of an operation that was not carried out.
+    static func errorReply(_ reply: ShardReply) -> Reply {
+        switch reply.status {
+        case .refused:
+            switch reply.refusal {
+            case .noSpace, .indexFull: .error("OOM \(reply.refusal)")
+            case .storeFailed: .error("MISCONF \(reply.refusal)")
+            case .tooLarge, .tooManyHolds, .heldForReading, .none: .error("ERR \(reply.refusal)")
+            }
+        case .unreadable: .error("ERR the record of the key cannot be read: it is damaged, or the disk failed; see the log")
+        case .found, .missing, .needsAllowance, .done, .conditionFailed: .error("ERR the command was not carried out")
+        }
+    }
+}
+
+extension KeyRecord {
+    /// What a shard found. The value stays as long as the reply's buffer.
+    init(_ reply: ShardReply) {
+        self.init(value: reply.valueBuffer, expiryMilliseconds: reply.expiryMilliseconds)
+    }
+}

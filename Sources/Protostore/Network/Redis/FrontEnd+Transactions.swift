@@ -1,0 +1,112 @@
+/// MULTI, EXEC, DISCARD, WATCH and UNWATCH.
+///
+/// Commands behind MULTI are queued as they are. EXEC takes all their keys, and those that
+/// are watched, as one group: nobody sees a part of what they change, nor does a crash
+/// leave one.
+extension FrontEnd {
+    /// Whether a command is carried out at once also between MULTI and EXEC.
+    func isCarriedOutInMulti(_ spec: Command) -> Bool {
+        guard case .connection(let command) = spec.execution else { return false }
+        switch command {
+        case .multi, .exec, .discard, .watch, .quit, .reset: return true
+        default: return false
+        }
+    }
+
+    mutating func queue(
+        _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
+    ) -> Taking {
+        guard canBeQueued(spec) else {
+            return reject(.error("ERR Command not allowed inside a transaction"), of: index)
+        }
+        let byteCount = arguments.byteCount
+        guard session.transactionBytes + byteCount <= services.settings.queryBufferBytesMax else {
+            return reject(.error("ERR the transaction occupies more than client-query-buffer-limit"), of: index)
+        }
+        guard admitAnswer(index) else { return .blocked }
+        session.transactionBytes += byteCount
+        session.transaction?.append(QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments)))
+        return answer(.simple("QUEUED"), of: index) ? .taken : .closed
+    }
+
+    /// What needs other threads, or is about all keys, is no part of a transaction.
+    private func canBeQueued(_ spec: Command) -> Bool {
+        switch spec.execution {
+        case .read, .write: true
+        case .connection: !spec.flags.contains(.noMulti)
+        case .keyspace, .server, .container: false
+        }
+    }
+
+    mutating func startMulti(_ session: RedisSession, of index: UInt32) -> Taking {
+        guard session.transaction == nil else {
+            return reject(.error("ERR MULTI calls can not be nested"), of: index)
+        }
+        guard admitAnswer(index) else { return .blocked }
+        session.transaction = []
+        return answer(.ok, of: index) ? .taken : .closed
+    }
+
+    mutating func discard(_ session: RedisSession, of index: UInt32) -> Taking {
+        guard admitAnswer(index) else { return .blocked }
+        guard session.transaction != nil else { return reject(.error("ERR DISCARD without MULTI"), of: index) }
+        session.endTransaction()
+        return answer(.ok, of: index) ? .taken : .closed
+    }
+
+    mutating func startExec(_ session: RedisSession, of index: UInt32) -> Taking {
+        guard let commands = session.transaction else {
+            return reject(.error("ERR EXEC without MULTI"), of: index)
+        }
+        if session.isTransactionSpoiled {
+            guard admitAnswer(index) else { return .blocked }
+            session.endTransaction()
+            return answer(
+                .error("EXECABORT Transaction discarded because of previous errors."), of: index) ? .taken : .closed
+        }
+        guard allowsWrite(occupying: session.transactionBytes, for: index) else { return .blocked }
+        let watched = session.watched
+        let taking = startGroup(
+            .transaction, commands, chargedBytes: session.transactionBytes, watched: watched, of: index)
+        if taking == .taken { session.endTransaction() }
+        return taking
+    }
+
+    mutating func startWatch(
+        _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
+    ) -> Taking {
+        guard session.transaction == nil else {
+            return reject(.error("ERR WATCH inside MULTI is not allowed"), of: index)
+        }
+        let command = QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments))
+        guard allowsWrite(occupying: arguments.byteCount, for: index) else { return .blocked }
+        let taking = startGroup(.watch, [command], chargedBytes: arguments.byteCount, of: index)
+        // EXEC must compare with what this finds out.
+        if taking == .taken { connections.at(index).pointee.redis.isExclusive = true }
+        return taking
+    }
+
+    /// The database that a SELECT selects; nil for other commands, and for what is wrong.
+    func selectedDatabase(_ command: QueuedCommand) -> Int? {
+        guard command.spec.number == CommandNumbers.select, let number = command.arguments.view.integer(1) else {
+            return nil
+        }
+        return namespaces.indices.contains(number) ? number : nil
+    }
+
+    /// Runs the commands of a transaction whose keys are held.
+    mutating func carryOutTransaction(_ run: GroupRun) -> [Reply] {
+        var surroundings = run.surroundings
+        return run.commands.map { command in
+            if let database = selectedDatabase(command) {
+                surroundings = surroundings.selecting(database)
+            }
+            if case .connection(let kind) = command.spec.execution {
+                guard connections.find(run.connection) != nil else { return .none }
+                return reply(to: kind, command.spec, command.arguments.view, of: run.connection.index)
+                    ?? .error("ERR Command not allowed inside a transaction")
+            }
+            return carryOut(command, run.keyspace, surroundings)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+/// A command on several keys, or a transaction, while it is carried out: see ``CommitGroup``.
+///
+/// ```
+/// takingKeys     holds are sent: all keys of one shard in one go, shard after shard in
+///                ascending order. Nothing else is carried out on a key that is held.
+/// running        all keys are held: the commands run, one after the other, on what the
+///                holds have brought
+/// committing     what they changed is on its way to the disk as one commit; left out
+///                where nothing was changed
+/// releasing      slots point to the new records, or to the old ones; behind it the
+///                client gets its reply
+/// settling       the commit needs no replay any more
+/// ```
+///
+/// A run goes on to its end whatever becomes of its connection: its keys are others' too.
+final class GroupRun {
+    enum Purpose {
+        /// One command.
+        case command
+        /// EXEC: an array of replies, and nothing where a watched key was changed.
+        case transaction
+        /// WATCH: remembers what the keys are.
+        case watch
+    }
+
+    /// A key of the group.
+    struct Key {
+        let name: KeyName
+        let hash: UInt64
+        let shard: Int
+        /// None of the commands may change it.
+        let isRead: Bool
+        var ticket = RequestTable.none
+        var isHeld = false
+        var existed = false
+        /// Of its record; 0 = none.
+        var sequence: UInt64 = 0
+    }
+
+    let purpose: Purpose
+    let connection: ConnectionID
+    let ticket: UInt32
+    let commands: [QueuedCommand]
+    let surroundings: CommandSurroundings
+    /// In order of shard and hash.
+    var keys: [Key]
+    /// What WATCH has seen, of a transaction.
+    let watched: [KeyName: UInt64]
+    let group = CommitGroup()
+    let keyspace = Keyspace()
+    /// Of the keys of `keyspace`, where they are in `keys`.
+    private(set) var places: [Int] = []
+    /// The first key that has not been sent to its shard.
+    var next = 0
+    /// Messages without an answer.
+    var outstanding = 0
+    var isTakingKeys = true
+    /// The shard whose log the commit is in, as a key of it; nil without a commit.
+    var committer: Int?
+    /// What went wrong, if anything.
+    var failure: Reply?
+    var reply = Reply.none
+    /// Values that the holds have brought, and their bytes.
+    private var copies: [UnsafeMutableRawBufferPointer] = []
+    private(set) var copiedBytes = 0
+
+    init(
+        _ purpose: Purpose, connection: ConnectionID, ticket: UInt32, commands: [QueuedCommand], keys: [Key],
+        watched: [KeyName: UInt64] = [:], _ surroundings: CommandSurroundings
+    ) {
+        self.purpose = purpose
+        self.connection = connection
+        self.ticket = ticket
+        self.commands = commands
+        self.keys = keys
+        self.watched = watched
+        self.surroundings = surroundings
+    }
+
+    deinit {
+        for copy in copies { copy.deallocate() }
+    }
+
+    /// Takes what a hold has brought.
+    func note(_ position: Int, _ reply: ShardReply) {
+        keys[position].isHeld = true
+        places.append(position)
+        keys[position].existed = reply.existed
+        keys[position].sequence = reply.existed ? reply.sequence : 0
+        guard reply.existed, purpose != .watch else { return keyspace.add(keys[position].name, nil) }
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(reply.valueBytes), alignment: 1)
+        copy.copyMemory(from: reply.valueBuffer)
+        copies.append(copy)
+        copiedBytes += copy.count
+        var record = KeyRecord(reply)
+        record.value = UnsafeRawBufferPointer(copy)
+        keyspace.add(keys[position].name, record)
+    }
+
+    /// Whether a key is not any more what WATCH has seen.
+    var isWatchBroken: Bool {
+        keys.contains { key in watched[key.name].map { $0 != key.sequence } ?? false }
+    }
+}

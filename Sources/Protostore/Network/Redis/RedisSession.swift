@@ -1,0 +1,176 @@
+import Synchronization
+
+/// What a connection knows while it speaks the Redis protocol. The part that every
+/// command looks at.
+struct RedisState {
+    var version = RESPVersion.two
+    /// The selected database.
+    var database = 0
+    var isAuthenticated = true
+    /// Requests whose replies have not been written to the output yet, in order of arrival.
+    var firstInOrder = RequestTable.none
+    var lastInOrder = RequestTable.none
+    /// How much of the request at the head of the held bytes has been looked at.
+    var progress = RESPProgress()
+    /// What that request has at least.
+    var neededBytes = 0
+    /// Groups of it that do not have all their keys yet: what follows may not overtake them.
+    var groupsTakingKeys = 0
+    /// A command is under way that nothing may overtake.
+    var isExclusive = false
+    var replies = Replies.on
+    /// The rest; there from the first command on.
+    var session: RedisSession?
+
+    enum Replies: UInt8 {
+        case on
+        case off
+        /// Not for the next command.
+        case skipNext
+    }
+
+    var isInOrder: Bool { firstInOrder == RequestTable.none }
+}
+
+/// What a Redis client has said about itself, and what it has queued. Touched by its loop's
+/// thread only.
+final class RedisSession {
+    /// Of all connections since the start.
+    let id: Int
+    let createdNanoseconds: UInt64
+    var name: [UInt8] = []
+    var libraryName: [UInt8] = []
+    var libraryVersion: [UInt8] = []
+    /// The commands after MULTI; nil outside of a transaction.
+    var transaction: [QueuedCommand]?
+    var transactionBytes = 0
+    /// A command after MULTI was wrong: EXEC will refuse.
+    var isTransactionSpoiled = false
+    /// The watched keys, with the sequence number of the record that each had; 0 = none.
+    var watched: [KeyName: UInt64] = [:]
+    var isMonitor = false
+    var isEvictable = true
+    /// The last command, by its number.
+    var lastCommand: Int?
+
+    private static let lastID = Atomic<Int>(0)
+
+    init(now nanoseconds: UInt64) {
+        // A number that nobody else has; nothing is ordered by it.
+        id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
+        createdNanoseconds = nanoseconds
+    }
+
+    func endTransaction() {
+        transaction = nil
+        transactionBytes = 0
+        isTransactionSpoiled = false
+        watched = [:]
+    }
+}
+
+/// A command that waits for EXEC, or is part of a group.
+struct QueuedCommand {
+    let spec: Command
+    let arguments: OwnedArguments
+}
+
+/// What a request of a Redis client is beyond its slot.
+enum RedisWork {
+    case none
+    /// A read whose reply is made of the record.
+    case read(RedisRead)
+    /// A change of one key.
+    case update(RedisUpdate)
+    /// A command on several keys, or a transaction: its own slot.
+    case group(GroupRun)
+    /// One key of a group.
+    case member(GroupRun, Int)
+    /// Waits for the main thread.
+    case server
+    /// A walk over keys.
+    case scan(ScanRun)
+}
+
+/// What every command needs to know when it is carried out later, elsewhere.
+struct CommandSurroundings {
+    let namespaces: [UInt32]
+    let database: Int
+    let nowMilliseconds: UInt64
+    let valueBytesMax: Int
+
+    /// The same with another database selected.
+    func selecting(_ database: Int) -> CommandSurroundings {
+        CommandSurroundings(
+            namespaces: namespaces, database: database, nowMilliseconds: nowMilliseconds, valueBytesMax: valueBytesMax)
+    }
+
+    func context(_ keyspace: Keyspace) -> CommandContext {
+        CommandContext(
+            keyspace: keyspace, namespaces: namespaces, database: database, nowMilliseconds: nowMilliseconds,
+            valueBytesMax: valueBytesMax)
+    }
+}
+
+/// A command that looks at one key.
+final class RedisRead {
+    private let function: CommandFunction
+    private let arguments: OwnedArguments
+    private let surroundings: CommandSurroundings
+
+    init(_ function: @escaping CommandFunction, _ arguments: OwnedArguments, _ surroundings: CommandSurroundings) {
+        self.function = function
+        self.arguments = arguments
+        self.surroundings = surroundings
+    }
+
+    /// - Parameter record: nil where the key has none.
+    func reply(key: UnsafeRawBufferPointer, namespace: UInt32, _ record: KeyRecord?) -> Reply {
+        let keyspace = Keyspace()
+        keyspace.add(KeyName(namespace: namespace, bytes: Array(key)), record)
+        return function(surroundings.context(keyspace), arguments.view)
+    }
+}
+
+/// A command that may change one key. Its function is called on the shard's thread.
+final class RedisUpdate: @unchecked Sendable {
+    // Sendable because the shard has it between request and reply, and the front end before and after.
+    private let function: CommandFunction
+    private let arguments: OwnedArguments
+    private let surroundings: CommandSurroundings
+    private let key: KeyName
+    /// Keeps what the command stored until the shard has copied it.
+    private var keyspace = Keyspace()
+    private(set) var reply = Reply.none
+
+    init(
+        _ function: @escaping CommandFunction, _ arguments: OwnedArguments, key: KeyName,
+        _ surroundings: CommandSurroundings
+    ) {
+        self.function = function
+        self.arguments = arguments
+        self.key = key
+        self.surroundings = surroundings
+    }
+
+    /// What the shard calls. The request's slot keeps this object until the reply.
+    func makeShardUpdate() -> ShardUpdate {
+        ShardUpdate { [unowned self] record in decide(record) }
+    }
+
+    private func decide(_ record: ShardUpdate.Record?) -> ShardUpdate.Outcome {
+        keyspace = Keyspace()
+        keyspace.add(
+            key,
+            record.map {
+                KeyRecord(value: $0.value, expiryMilliseconds: $0.expiryMilliseconds, valueType: $0.valueType)
+            })
+        reply = function(surroundings.context(keyspace), arguments.view)
+        switch keyspace.change(at: 0) {
+        case (.stored, let record?):
+            return .put(record.value, expiryMilliseconds: record.expiryMilliseconds, valueType: record.valueType)
+        case (.deleted, _): return .delete
+        case (.none, _), (.stored, nil): return .keep
+        }
+    }
+}
