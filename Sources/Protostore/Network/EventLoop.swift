@@ -128,6 +128,7 @@ package final class EventLoop: @unchecked Sendable {
         collectCompletions()
         frontEnd?.serve()
         act()
+        frontEnd?.publishMonitorLines()
         frontEnd?.flush()
         publishMail()
         noteDepartures()
@@ -314,6 +315,8 @@ package final class EventLoop: @unchecked Sendable {
             collection.add([], closed: frontEnd?.closeClients(filter) ?? 0)
         case .pauseClients(let untilNanoseconds, let onlyWrites):
             frontEnd?.pause(untilNanoseconds: untilNanoseconds, onlyWrites: onlyWrites)
+        case .monitorLines(let lines):
+            frontEnd?.showMonitors(lines)
         case .resetStatistics:
             frontEnd?.commandStatistics.reset()
         case .drain:

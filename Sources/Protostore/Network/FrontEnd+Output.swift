@@ -4,7 +4,7 @@ extension FrontEnd {
     mutating func complete(_ reply: ShardReply) {
         switch table.slot(reply.ticket).pointee.kind {
         case .nativeRead, .nativeWrite: completeNative(reply)
-        case .get, .put, .delete, .work, .placeholder: completeRedis(reply)
+        case .get, .put, .putIfAbsent, .delete, .work, .placeholder: completeRedis(reply)
         }
     }
 

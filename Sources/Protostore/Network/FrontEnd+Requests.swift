@@ -13,6 +13,7 @@ extension FrontEnd {
         slot.pointee.hash = KeyHash(key, namespace: namespace, seed: hashSeed).index
         slot.pointee.namespace = namespace
         slot.pointee.startNanoseconds = nowNanoseconds
+        slot.pointee.command = UInt16(truncatingIfNeeded: currentCommand)
         slot.pointee.connection = connections.id(at: index)
         slot.pointee.allowanceBytes = UInt32(allowanceBytes)
         connections.at(index).pointee.requestsInFlight += 1

@@ -70,6 +70,13 @@ struct FrontEnd: ~Copyable {
     var writeLine = ConnectionLine()
     let scratch: UnsafeMutableRawBufferPointer
     private var logLimit = LogLimit()
+    /// Connections that watch what all clients send, and the lines of this turn.
+    var monitorCount = 0
+    var monitorLines: [String] = []
+    /// Requests that take longer are looked at: for the slow log, and for LATENCY.
+    var slowNanoseconds = UInt64.max
+    /// The number of the command that is being taken.
+    var currentCommand = 0
     /// For RANDOMKEY.
     var random: SplitMix64
     /// Until when commands are not taken, or those that write; 0 = they are.
@@ -119,6 +126,11 @@ struct FrontEnd: ~Copyable {
         nowNanoseconds = nanoseconds
         nowMilliseconds = milliseconds
         passTime()
+        let slowMicroseconds = services.settings.slowLogMicroseconds
+        let latencyMilliseconds = services.settings.latencyThresholdMilliseconds
+        slowNanoseconds = min(
+            slowMicroseconds < 0 ? .max : UInt64(slowMicroseconds) * 1000,
+            latencyMilliseconds <= 0 ? .max : UInt64(latencyMilliseconds) * 1_000_000)
         guard services.databases.generation != namespaceGeneration else { return }
         let databases = services.databases.current
         namespaces = databases.namespaces.all
@@ -166,6 +178,7 @@ struct FrontEnd: ~Copyable {
             if connection.pointee.speaks != .redis { retire(ticket) }
         }
         forgetOrder(of: index)
+        if let session = connection.pointee.redis.session { endMonitor(session) }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
         leaveLine(index)

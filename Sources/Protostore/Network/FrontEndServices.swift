@@ -5,6 +5,7 @@ final class FrontEndServices: Sendable {
     let databases: NamespaceMap
     /// Carries out what is about the whole server; nil where there is none.
     let desk: ServerDesk?
+    let monitors = MonitorFeed()
     /// How many keys a database has.
     let keyCount: @Sendable (_ database: Int) -> Int
 

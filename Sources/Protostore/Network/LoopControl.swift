@@ -14,6 +14,8 @@ enum LoopCommand: Sendable {
     /// Take no commands from connections until this time on the monotonic clock, or none
     /// that write; 0 ends it.
     case pauseClients(untilNanoseconds: UInt64, onlyWrites: Bool)
+    /// Show these lines to your connections that watch.
+    case monitorLines([String])
     /// Count commands from zero.
     case resetStatistics
     /// Stop reading from connections and close those that are done; say so in a

@@ -51,6 +51,8 @@ struct RequestTable: ~Copyable {
         case get
         /// SET without an old value: `done` is the reply.
         case put
+        /// SETNX: whether it stored anything is the reply.
+        case putIfAbsent
         /// DEL of one key: whether it existed is the reply.
         case delete
         /// Its ``RedisWork`` says.

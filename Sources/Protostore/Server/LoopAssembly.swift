@@ -31,6 +31,7 @@ struct LoopAssembly {
             }
         }
         connect(loops, limits)
+        services.monitors.connect(loops.map(\.commands))
         return loops
     }
 

@@ -122,7 +122,9 @@ extension FrontEnd {
             if let session = connection.pointee.redis.session, session.transaction != nil, !isCarriedOutInMulti(spec) {
                 return queue(spec, arguments, session, of: index)
             }
-            return carryOut(spec, arguments, of: index)
+            let taking = carryOut(spec, arguments, of: index)
+            if taking == .taken { noteForMonitors(spec, arguments, of: index) }
+            return taking
         }
     }
 
@@ -131,8 +133,13 @@ extension FrontEnd {
         guard admitAnswer(index) else { return .blocked }
         let session = connections.at(index).pointee.redis.session
         if session?.transaction != nil { session?.isTransactionSpoiled = true }
-        counters.errorReplies &+= 1
+        noteRejected(reply)
         return answer(reply, of: index) ? .taken : .closed
+    }
+
+    private mutating func noteRejected(_ reply: Reply) {
+        counters.errorReplies &+= 1
+        if case .error(let line) = reply { commandStatistics.noteError(line) }
     }
 
     /// A browser that was made to send a request to this port: its next lines may be
@@ -160,6 +167,7 @@ extension FrontEnd {
             block(index, .byOrder)
             return .blocked
         }
+        currentCommand = spec.number
         connections.at(index).pointee.redis.session?.lastCommand = spec.number
         switch spec.execution {
         case .connection(let command):
@@ -187,21 +195,30 @@ extension FrontEnd {
             return answer(reply, of: index) ? .taken : .closed
         }
         guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
-        return startRead(function, arguments, key: arguments[position], of: index)
+        return startRead(
+            function, arguments, key: arguments[position], isProbe: CommandNumbers.probes.contains(spec.number), of: index)
     }
 
     private mutating func startWrite(
         _ spec: Command, _ function: @escaping CommandFunction, _ arguments: CommandArguments, of index: UInt32
     ) -> Taking {
-        if spec.number == CommandNumbers.set, arguments.count == 3 {
-            return startPut(key: arguments[1], value: arguments[2], of: index)
-        }
+        if let put = plainPut(spec, arguments) { return startPut(put, arguments, of: index) }
         guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
         let key = arguments[position]
         if spec.number == CommandNumbers.delete || spec.number == CommandNumbers.unlink {
             return startDelete(key, of: index)
         }
         return startUpdate(function, arguments, key: key, of: index)
+    }
+
+    private func plainPut(_ spec: Command, _ arguments: CommandArguments) -> PlainPut? {
+        switch spec.number {
+        case CommandNumbers.set: return PlainPut(set: arguments, now: nowMilliseconds)
+        case CommandNumbers.setnx: return PlainPut.ifAbsent
+        case CommandNumbers.setex: return PlainPut(timed: arguments, in: .seconds, now: nowMilliseconds)
+        case CommandNumbers.psetex: return PlainPut(timed: arguments, in: .milliseconds, now: nowMilliseconds)
+        default: return nil
+        }
     }
 
     /// The place of the key of a command that names just one.
@@ -240,6 +257,12 @@ extension FrontEnd {
 enum CommandNumbers {
     static let get = number(of: "get")
     static let set = number(of: "set")
+    static let setnx = number(of: "setnx")
+    static let setex = number(of: "setex")
+    static let psetex = number(of: "psetex")
+    /// Those that need no value, only to know about it.
+    static let probes = Set(
+        ["exists", "touch", "type", "ttl", "pttl", "expiretime", "pexpiretime", "strlen"].map { number(of: $0) })
     static let delete = number(of: "del")
     static let unlink = number(of: "unlink")
     static let exec = number(of: "exec")

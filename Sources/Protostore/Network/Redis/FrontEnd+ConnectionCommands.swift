@@ -10,12 +10,13 @@ extension FrontEnd {
         case .discard: return discard(session, of: index)
         case .watch: return startWatch(spec, arguments, session, of: index)
         case .quit: return admitAnswer(index) ? (endWith(.ok, of: index) ? .taken : .closed) : .blocked
+        case .monitor: return startMonitor(session, of: index)
         case .reset: return startAlone(index) ?? reset(session, of: index)
         default: break
         }
         guard admitAnswer(index) else { return .blocked }
         let reply = reply(to: command, spec, arguments, of: index) ?? .error("ERR Command not allowed here")
-        if reply.isError { counters.errorReplies &+= 1 }
+        noteAtOnce(reply)
         return answer(reply, of: index) ? .taken : .closed
     }
 
@@ -80,6 +81,7 @@ extension FrontEnd {
         guard admitAnswer(index) else { return .blocked }
         let connection = connections.at(index)
         session.endTransaction()
+        endMonitor(session)
         session.name = []
         connection.pointee.redis.version = .two
         connection.pointee.redis.database = 0

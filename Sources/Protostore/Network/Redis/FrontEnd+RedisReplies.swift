@@ -55,9 +55,10 @@ extension FrontEnd {
     @inline(__always)
     @discardableResult
     mutating func deliver(
-        _ ticket: UInt32, of index: UInt32, byteCount: Int, _ fill: (UnsafeMutableRawPointer) -> Void
+        _ ticket: UInt32, of index: UInt32, byteCount: Int, isError: Bool = false,
+        _ fill: (UnsafeMutableRawPointer) -> Void
     ) -> Bool {
-        note(ticket)
+        note(ticket, isError: isError)
         releaseValue(of: ticket)
         let isFirst = connections.at(index).pointee.redis.firstInOrder == ticket
         guard isFirst else {
@@ -136,10 +137,10 @@ extension FrontEnd {
     /// - Returns: false when the connection was closed.
     @discardableResult
     mutating func deliver(_ reply: Reply, to ticket: UInt32, of index: UInt32) -> Bool {
-        if reply.isError { noteError(ticket) }
+        if case .error(let line) = reply { noteError(line) }
         let version = connections.at(index).pointee.redis.version
         let byteCount = RESPEncoder.encodedBytes(of: reply, version: version)
-        return deliver(ticket, of: index, byteCount: byteCount) {
+        return deliver(ticket, of: index, byteCount: byteCount, isError: reply.isError) {
             _ = RESPEncoder.encode(reply, version: version, into: $0)
         }
     }
@@ -191,14 +192,60 @@ extension FrontEnd {
 
     /// Counts a request that has its reply.
     @inline(__always)
-    private mutating func note(_ ticket: UInt32) {
+    private mutating func note(_ ticket: UInt32, isError: Bool) {
         let slot = table.slot(ticket)
         guard slot.pointee.kind != .placeholder else { return }
         let nanoseconds = nowNanoseconds &- slot.pointee.startNanoseconds
-        if slot.pointee.isWrite { writeLatency.record(nanoseconds: nanoseconds) } else { latency.record(nanoseconds: nanoseconds) }
+        if slot.pointee.isWrite {
+            writeLatency.record(nanoseconds: nanoseconds)
+        } else {
+            latency.record(nanoseconds: nanoseconds)
+        }
+        commandStatistics.note(Int(slot.pointee.command), nanoseconds: nanoseconds, failed: isError)
+        if nanoseconds >= slowNanoseconds { noteSlow(ticket, nanoseconds) }
     }
 
-    private mutating func noteError(_ ticket: UInt32) {
+    /// Counts a command that was answered without a shard.
+    mutating func noteAtOnce(_ reply: Reply) {
+        commandStatistics.note(currentCommand, nanoseconds: 0, failed: reply.isError)
+        if case .error(let line) = reply { noteError(line) }
+    }
+
+    private mutating func noteError(_ line: String) {
         counters.errorReplies &+= 1
+        commandStatistics.noteError(line)
+    }
+
+    private func noteSlow(_ ticket: UInt32, _ nanoseconds: UInt64) {
+        let slot = table.slot(ticket)
+        let command = CommandTable.command(Int(slot.pointee.command))
+        guard !command.flags.contains(.skipSlowlog), let connection = connections.find(slot.pointee.connection) else { return }
+        let settings = services.settings
+        if nanoseconds / 1000 >= UInt64(max(settings.slowLogMicroseconds, 0)), settings.slowLogMicroseconds >= 0 {
+            let arguments = slowArguments(ticket, command)
+            settings.slowLog.note(
+                arguments.view, microseconds: nanoseconds / 1000, address: connection.pointee.peer,
+                clientName: String(decoding: connection.pointee.redis.session?.name ?? [], as: UTF8.self),
+                entriesMax: settings.slowLogEntriesMax)
+        }
+        let threshold = settings.latencyThresholdMilliseconds
+        if threshold > 0, nanoseconds / 1_000_000 >= UInt64(threshold) {
+            settings.latencyMonitor.note(
+                command.flags.contains(.fast) ? "fast-command" : "command", milliseconds: nanoseconds / 1_000_000)
+        }
+    }
+
+    /// What the log says of a request: all that it came with, or its name and key.
+    private func slowArguments(_ ticket: UInt32, _ command: Command) -> OwnedArguments {
+        if table.slot(ticket).pointee.kind == .work {
+            switch table.work(of: ticket) {
+            case .read(let read): return read.arguments
+            case .update(let update): return update.arguments
+            case .group(let run): if let first = run.commands.first { return first.arguments }
+            case .member, .server, .scan, .none: break
+            }
+        }
+        let key = table.key(of: ticket)
+        return OwnedArguments([Array(command.name.utf8)] + (key.isEmpty ? [] : [Array(key)]))
     }
 }

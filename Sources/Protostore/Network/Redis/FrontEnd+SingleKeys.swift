@@ -25,9 +25,10 @@ extension FrontEnd {
     }
 
     /// A read whose reply is made of the record when it is there.
+    /// - Parameter isProbe: the value is not needed, only how long it is.
     mutating func startRead(
         _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
-        of index: UInt32
+        isProbe: Bool, of index: UInt32
     ) -> Taking {
         if let refused = refuseLongKey(key, of: index) { return refused }
         guard admitRead(index) else { return .blocked }
@@ -36,20 +37,23 @@ extension FrontEnd {
         let read = RedisRead(function, OwnedArguments(copying: arguments), surroundings(of: index))
         table.setWork(.read(read), of: ticket)
         putInOrder(ticket, of: index)
-        send(.get, ticket)
+        send(isProbe ? .probe : .get, ticket)
         return .taken
     }
 
-    mutating func startPut(
-        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, of index: UInt32
-    ) -> Taking {
+    /// SET and its like that need no old value.
+    mutating func startPut(_ put: PlainPut, _ arguments: CommandArguments, of index: UInt32) -> Taking {
+        let key = arguments[1]
+        let value = arguments[put.valuePosition]
         if let refused = refuseLongKey(key, of: index) { return refused }
         if value.count > limits.valueBytesMax { return reject(.stringTooLarge, of: index) }
         let chargedBytes = BufferArena.capacity(for: value.count)
         guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         guard let buffer = copyValue(value, of: index) else { return .closed }
-        let details = WriteDetails(value: UnsafeRawBufferPointer(start: buffer, count: value.count))
-        let ticket = takeWrite(.put, key, of: index)
+        var details = WriteDetails(value: UnsafeRawBufferPointer(start: buffer, count: value.count))
+        details.expiryMilliseconds = put.expiryMilliseconds
+        details.condition = WriteDetails.Condition(put.existence)
+        let ticket = takeWrite(put.answersNumber ? .putIfAbsent : .put, key, of: index)
         attach(details, buffer: buffer, chargedBytes: chargedBytes, to: ticket, of: index)
         counters.valueBytesIn &+= UInt64(value.count)
         send(.put, ticket)
@@ -113,7 +117,8 @@ extension FrontEnd {
     private mutating func completeSingle(_ reply: ShardReply, of index: UInt32) {
         switch table.slot(reply.ticket).pointee.kind {
         case .get: completeGet(reply, of: index)
-        case .put: completePut(reply, of: index)
+        case .put: completePut(reply, done: .ok, unmet: .null, of: index)
+        case .putIfAbsent: completePut(reply, done: .integer(1), unmet: .integer(0), of: index)
         case .delete: completeDelete(reply, of: index)
         case .work: completeWork(reply, of: index)
         case .nativeRead, .nativeWrite, .placeholder: break
@@ -139,9 +144,15 @@ extension FrontEnd {
         }
     }
 
-    private mutating func completePut(_ reply: ShardReply, of index: UInt32) {
+    private mutating func completePut(_ reply: ShardReply, done: Reply, unmet: Reply, of index: UInt32) {
         countWrite(reply.status)
-        deliver(reply.status == .done ? .ok : Self.errorReply(reply), to: reply.ticket, of: index)
+        let answer =
+            switch reply.status {
+            case .done: done
+            case .conditionFailed: unmet
+            default: Self.errorReply(reply)
+            }
+        deliver(answer, to: reply.ticket, of: index)
     }
 
     private mutating func completeDelete(_ reply: ShardReply, of index: UInt32) {
@@ -197,6 +208,36 @@ extension FrontEnd {
 extension KeyRecord {
     /// What a shard found. The value stays as long as the reply's buffer.
     init(_ reply: ShardReply) {
-        self.init(value: reply.valueBuffer, expiryMilliseconds: reply.expiryMilliseconds)
+        self.init(
+            value: reply.value == nil ? ZeroBytes.prefix(Int(reply.valueBytes)) : reply.valueBuffer,
+            expiryMilliseconds: reply.expiryMilliseconds, valueType: reply.valueType,
+            writtenMilliseconds: reply.writtenMilliseconds)
+    }
+}
+
+extension WriteDetails.Condition {
+    init(_ existence: SetOptions.Existence) {
+        switch existence {
+        case .any: self = .always
+        case .missing: self = .ifAbsent
+        case .present: self = .ifPresent
+        }
+    }
+}
+
+/// Stands for a value of which only the length is known: address space, no memory.
+private final class ZeroBytes: Sendable {
+    private let mapping: MemoryMapping
+    private static let shared = try? ZeroBytes()
+
+    private init() throws(SystemError) {
+        mapping = try MemoryMapping(reserving: SizeClass.byteCountMax)
+    }
+
+    static func prefix(_ byteCount: Int) -> UnsafeRawBufferPointer {
+        guard let shared, byteCount <= shared.mapping.byteCount else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        return UnsafeRawBufferPointer(start: shared.mapping.base, count: byteCount)
     }
 }

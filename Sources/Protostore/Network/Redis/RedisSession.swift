@@ -115,7 +115,7 @@ struct CommandSurroundings {
 /// A command that looks at one key.
 final class RedisRead {
     private let function: CommandFunction
-    private let arguments: OwnedArguments
+    let arguments: OwnedArguments
     private let surroundings: CommandSurroundings
 
     init(_ function: @escaping CommandFunction, _ arguments: OwnedArguments, _ surroundings: CommandSurroundings) {
@@ -136,7 +136,7 @@ final class RedisRead {
 final class RedisUpdate: @unchecked Sendable {
     // Sendable because the shard has it between request and reply, and the front end before and after.
     private let function: CommandFunction
-    private let arguments: OwnedArguments
+    let arguments: OwnedArguments
     private let surroundings: CommandSurroundings
     private let key: KeyName
     /// Keeps what the command stored until the shard has copied it.
