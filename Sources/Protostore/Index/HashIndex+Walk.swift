@@ -23,6 +23,10 @@ package struct IndexPosition: Comparable, Sendable {
 
     package static func < (left: IndexPosition, right: IndexPosition) -> Bool { left.rawValue < right.rawValue }
 
+    /// The 37 bits of a hash that has this position, in their places: it tells whose
+    /// partition the position is in. Not for the position behind the last.
+    package var hash: UInt64 { IndexLayout.knownHash(root: root, tag: tag) }
+
     var root: Int { Int(rawValue >> 25) }
     var tag: UInt64 { Self.reversed(rawValue & (1 << 25 - 1)) }
 

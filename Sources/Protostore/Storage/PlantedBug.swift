@@ -59,6 +59,14 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case passBarrier
     /// Segments are freed while a backup copies them.
     case freeDuringBackup
+    /// A scan that ends within a region does not take its slots in order.
+    case scanUnsorted
+    /// Of slots with one position a scan takes the first.
+    case scanTakesOneOfTwins
+    /// A segment is freed while a scan waits to read in it.
+    case freeBeforeScanned
+    /// A hold for reading keeps nobody from the key.
+    case readingHoldKeepsNobody
 
     #if PLANTED_BUGS
     // Sendable because it is chosen before any thread starts that may look at it.

@@ -11,6 +11,8 @@ final class WritableShard {
     var shard: Shard<PrivateIndexMemory>
     let parts: StoreParts
     private var nextTicket: UInt32 = 0
+    /// Of the keys of requests that are to come.
+    var namespace: UInt32 = 0
     private var memory: [UnsafeMutableRawBufferPointer] = []
     private var details: [UnsafeMutablePointer<WriteDetails>] = []
     private(set) var replies: [UInt32: Reply] = [:]
@@ -74,15 +76,17 @@ final class WritableShard {
     ) -> ShardRequest {
         nextTicket += 1
         let bytes = keep(key)
-        let hash = KeyHash(bytes, namespace: 0, seed: SimulatedStore.hashSeed).index
-        return ShardRequest(
+        let hash = KeyHash(bytes, namespace: namespace, seed: SimulatedStore.hashSeed).index
+        var request = ShardRequest(
             operation, hash: hash, key: bytes, client: 0, ticket: nextTicket, allowanceBytes: 16 << 20, write: write)
+        request.namespace = namespace
+        return request
     }
 
     /// Hands an operation over. - Returns: its ticket.
     @discardableResult
     func send(
-        _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
+        _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil, hash: UInt64? = nil,
         _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> UInt32 {
         var write: UnsafeMutablePointer<WriteDetails>?
@@ -90,11 +94,29 @@ final class WritableShard {
             write = makeDetails(value)
             change(&write!.pointee)
         }
-        let request = request(operation, key, write)
+        var request = request(operation, key, write)
+        if let hash { request.hash = hash }
         shard.receive(request)
         sentCount += 1
         heldTickets[request.ticket] = operation == .hold ? 1 : operation == .release ? -1 : nil
         return request.ticket
+    }
+
+    /// Hands a step of a walk over. - Returns: its ticket.
+    func send(_ scan: ShardScan) -> UInt32 {
+        nextTicket += 1
+        sentCount += 1
+        let write = makeDetails()
+        write.pointee.scan = scan
+        shard.receive(ShardRequest(scanFrom: scan.position, write: write, client: 0, ticket: nextTicket))
+        return nextTicket
+    }
+
+    /// Takes a step of a walk.
+    func askScan(_ scan: ShardScan) -> ShardReply? {
+        let ticket = send(scan)
+        runUntilIdle()
+        return wholeReplies[ticket]
     }
 
     /// One turn, and the replies that it brings.

@@ -117,6 +117,12 @@ package enum Record {
 
     // MARK: Decoding
 
+    /// How long its header says that the key is, whether or not that is true; 0 where the
+    /// bytes hold no whole header.
+    static func claimedKeyBytes(_ record: UnsafeRawBufferPointer) -> UInt16 {
+        record.count >= headerBytes ? load(record, 48) : 0
+    }
+
     /// Decodes and checks header and key (conditions 1 to 3).
     /// - Parameters:
     ///   - record: what was read, from the record's first byte on; may end anywhere.

@@ -128,12 +128,16 @@ extension Shard where Memory: ~Copyable {
     }
 
     private func isRead(_ segment: Int) -> Bool {
-        let layout = store.segments.layout
-        for position in 0..<waiting.count {
-            let offset = Int(waiting[position].slot.location) &* layout.granuleBytes
-            if layout.segment(containing: offset) == segment { return true }
+        for position in 0..<waiting.count where isIn(segment, waiting[position]) { return true }
+        if !PlantedBug.isPlanted(.freeBeforeScanned) {
+            for position in 0..<scanner.waiting.count where isIn(segment, scanner.waiting[position]) { return true }
         }
         return operations.reads(segment)
+    }
+
+    private func isIn(_ segment: Int, _ read: WaitingRead) -> Bool {
+        let layout = store.segments.layout
+        return layout.segment(containing: Int(read.slot.location) &* layout.granuleBytes) == segment
     }
 
     // MARK: Expiry

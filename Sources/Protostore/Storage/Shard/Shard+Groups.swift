@@ -30,7 +30,12 @@ extension Shard where Memory: ~Copyable {
             if let buffer = reply.buffer { release(buffer) }
             return refuse(request, .indexFull)
         }
-        if isForReading { pending.holdForReading(number) } else { pending.hold(number, sequence: log.sequence) }
+        if isForReading {
+            pending.holdForReading(number)
+            if PlantedBug.isPlanted(.readingHoldKeepsNobody) { pending.endHold(number) }
+        } else {
+            pending.hold(number, sequence: log.sequence)
+        }
         dropValue(of: number)
         request.write?.pointee.group?.raise(toSequence: log.sequence)
         replies.append(reply)
@@ -115,6 +120,7 @@ extension Shard where Memory: ~Copyable {
     /// Ends a hold: points the slot to the group's record, if there is one.
     mutating func releaseHold(_ request: ShardRequest) {
         guard let number = pending.find(request), pending[number].isHeld else {
+            if PlantedBug.isPlanted(.readingHoldKeepsNobody) { return replies.append(ShardReply(.done, to: request)) }
             _ = refuse(request, .tooLarge)
             return
         }

@@ -46,20 +46,21 @@ extension Shard where Memory: ~Copyable {
     }
 
     mutating func startReads<Device: BlockDevice & ~Copyable>(on device: inout Device) {
-        while !waiting.isEmpty, device.pendingCount < device.depthMax, operations.count < operations.capacity {
-            guard startFirst(on: &device) else { break }
+        while device.pendingCount < device.depthMax, operations.count < operations.capacity {
+            let isScan = scanner.isNext(othersWait: !waiting.isEmpty)
+            guard isScan || !waiting.isEmpty, startFirst(isScan: isScan, on: &device) else { break }
         }
     }
 
-    /// Starts the read that waits longest, or gives its candidate up.
+    /// Starts the read that waits longest, of scans or of others, or gives its candidate up.
     /// - Returns: false when no buffer is free; then nothing has changed.
-    private mutating func startFirst<Device: BlockDevice & ~Copyable>(on device: inout Device) -> Bool {
-        let read = waiting[0]
+    private mutating func startFirst<Device: BlockDevice & ~Copyable>(isScan: Bool, on device: inout Device) -> Bool {
+        let read = isScan ? scanner.waiting[0] : waiting[0]
         let segments = store.segments
         let extent = ReadExtent(of: read.slot, layout: segments.layout, alignment: device.alignment)
         guard let segment = segments.segment(ofRecordAt: extent.recordOffset) else {
             // Out first: with its next candidate it waits again, and the queue may be full.
-            _ = waiting.popFirst()
+            popWaiting(isScan: isScan)
             report(.damagedIndex, at: extent.recordOffset)
             giveUp(read)
             return true
@@ -67,7 +68,8 @@ extension Shard where Memory: ~Copyable {
         var byteCount = min(extent.byteCount, segments.end(of: segment) - extent.offset)
         if !read.isWhole { byteCount = min(byteCount, headBytes(of: read, extent, device.alignment)) }
         guard let buffer = allocate(byteCount) else { return false }
-        _ = waiting.popFirst()
+        popWaiting(isScan: isScan)
+        scanner.noteStart(isScan: isScan)
         let token = operations.take(
             ReadOperation(
                 read: read, recordOffset: extent.recordOffset, segment: segment, start: extent.offset,
@@ -78,6 +80,10 @@ extension Shard where Memory: ~Copyable {
         return true
     }
 
+    private mutating func popWaiting(isScan: Bool) {
+        _ = isScan ? scanner.waiting.popFirst() : waiting.popFirst()
+    }
+
     /// A buffer for a read. Stalled keys read their values again: they may wait for a
     /// commit that waits for this read.
     private mutating func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
@@ -86,9 +92,9 @@ extension Shard where Memory: ~Copyable {
         return arena.allocate(byteCount: byteCount)
     }
 
-    /// What holds the header and a key as long as the one in question.
+    /// What holds the header and a key as long as the one in question, or as most are.
     private func headBytes(of read: WaitingRead, _ extent: ReadExtent, _ alignment: Int) -> Int {
-        let byteCount = extent.recordStart + Record.headerBytes + Int(read.request.keyBytes)
+        let byteCount = extent.recordStart + Record.headerBytes + Int(read.headKeyBytes)
         return (byteCount + alignment - 1) & ~(alignment - 1)
     }
 
@@ -96,6 +102,8 @@ extension Shard where Memory: ~Copyable {
     private mutating func giveUp(_ read: WaitingRead) {
         if read.isResolving {
             candidateIsUnreadable(read)
+        } else if read.isScan {
+            scanIsUnreadable(read)
         } else {
             replies.append(ShardReply(.unreadable, to: read.request))
         }
@@ -116,6 +124,8 @@ extension Shard where Memory: ~Copyable {
             giveUp(operation.read)
         } else if done < operation.byteCount {
             goOn(completion.token, doneBytes: done & ~(device.alignment - 1), on: &device)
+        } else if operation.read.isScan {
+            takeScanned(completion.token, operation)
         } else {
             verify(completion.token, operation)
         }
@@ -235,7 +245,8 @@ extension Shard where Memory: ~Copyable {
     }
 
     /// Ends an operation without a reply that would hold its buffer.
-    private mutating func finish(_ token: UInt32) {
+    mutating func finish(_ token: UInt32) {
+        if operations[token].read.isScan { scanner.readsInFlight -= 1 }
         arena.deallocate(operations[token].buffer)
         operations.giveBack(token)
     }

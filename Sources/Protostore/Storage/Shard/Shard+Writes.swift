@@ -38,6 +38,7 @@ extension Shard where Memory: ~Copyable {
         case .commit: return startGroup(request)
         case .settle: return settleGroup(request)
         case .release: return releaseHold(request)
+        case .scan: return startScan(request)
         case .get, .probe, .put, .delete, .update, .hold: break
         }
         let number = pending.find(request) ?? makePending(request)
@@ -104,7 +105,7 @@ extension Shard where Memory: ~Copyable {
 
     private mutating func execute(_ request: ShardRequest, _ number: UInt32) -> Step {
         switch request.operation {
-        case .get, .probe, .hold, .commit, .release, .settle: break
+        case .get, .probe, .hold, .commit, .release, .settle, .scan: break
         // Not even where nothing would change: a write that failed may turn up again, so
         // that nobody knows what the key is.
         case .put, .delete, .update:
@@ -117,7 +118,7 @@ extension Shard where Memory: ~Copyable {
         case .delete: return delete(request, number)
         case .update: return update(request, number)
         case .hold: return hold(request, number)
-        case .commit, .release, .settle: preconditionFailure("these never wait at a key")
+        case .commit, .release, .settle, .scan: preconditionFailure("these never wait at a key")
         }
     }
 

@@ -9,6 +9,7 @@
 /// ```
 /// receive      arrivals
 ///   act        look up; a get or probe of a key that is not pending: Shard+Reads
+///              scans: Shard+Scan
 ///              everything else, in order of arrival for each key: Shard+Writes
 ///              what index and disk say of a pending key: Shard+Resolve
 ///              groups of keys: Shard+Groups
@@ -37,6 +38,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
 
     var arrivals: Ring<ShardRequest>
     var waiting: Ring<WaitingRead>
+    var scanner: Scanner
     var operations: OperationTable
     var replies: Ring<ShardReply>
     private var incidents = Ring<ShardIncident>(capacity: 64)
@@ -93,6 +95,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         arrivals = Ring(capacity: 2 * requestsMax)
         waiting = Ring(capacity: 2 * requestsMax)
         replies = Ring(capacity: 2 * requestsMax)
+        scanner = Scanner(depthMax: depthMax)
         operations = OperationTable(capacity: depthMax)
         pending = PendingKeys(requestsMax: requestsMax)
         stalledKeys = Ring(capacity: 2 * requestsMax)
@@ -136,10 +139,10 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     }
     /// Operations, or writes of the log, are under way.
     package var isServing: Bool {
-        !(arrivals.isEmpty && waiting.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet)
+        !(arrivals.isEmpty && waiting.isEmpty && scanner.isEmpty && operations.count == 0 && pending.isEmpty && isLogQuiet)
     }
-    /// Compaction has something to do that waits for nothing.
-    package var wantsTurn: Bool { compactor.wantsTurn }
+    /// Compaction, or a scan, has something to do that waits for nothing.
+    package var wantsTurn: Bool { compactor.wantsTurn || scanner.wantsTurn }
     /// It has something to do that waits for operations on single keys.
     package var hasDeferred: Bool { compactor.hasDeferred }
     /// The planner has left a message.
@@ -163,6 +166,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         // Before what arrives now, or a large record would wait for ever.
         resumeStalled()
         takeArrivals()
+        lookUpScans()
         startReads(on: &device)
         writeLog(on: &device)
         compact(on: &device)

@@ -28,6 +28,8 @@ package struct ShardRequest: BitwiseCopyable, @unchecked Sendable {
         case release
         /// All keys of a commit have been released. Replies `done`.
         case settle
+        /// A step of a walk through the keys, as `write.scan` says. Replies `done`.
+        case scan
     }
 
     /// `KeyHash.index` of the key.
@@ -89,6 +91,8 @@ package struct WriteDetails {
     package var update: ShardUpdate?
     /// For `commit`, `release` and `settle`.
     package var group: CommitGroup?
+    /// For `scan`.
+    package var scan: ShardScan?
 
     package init() {}
 

@@ -7,10 +7,17 @@ struct WaitingRead: BitwiseCopyable {
     var isResolving = false
     /// The whole record is needed, not only its header and key.
     var isWhole = true
+    /// Of a scan: the request's hash is the slot's, and it has no key.
+    var isScan = false
+    /// Of a scan: other slots have the same hash.
+    var hasTwins = false
+    /// Where not the whole record is read, how long a key is to be covered.
+    var headKeyBytes: UInt16
 
     init(request: ShardRequest, slot: IndexSlot) {
         self.request = request
         self.slot = slot
+        headKeyBytes = request.keyBytes
     }
 
     var whole: WaitingRead {
