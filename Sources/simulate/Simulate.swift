@@ -68,7 +68,7 @@ struct Simulate: ParsableCommand {
             + "\(figures.interruptedOpenings) openings cut short, \(figures.operations) operations "
             + "in \(Int(result.seconds.rounded())) s; \(figures.freedSegments) segments freed, "
             + "\(figures.copiedRecords) records copied, \(figures.droppedDeletes) deletes dropped, "
-            + "\(figures.expiredKeys) expired keys swept, \(figures.backups) backups compared, \(figures.abandonedBackups) given up"
+            + "\(figures.expiredKeys) expired keys swept, \(figures.backups) backups compared, \(figures.abandonedBackups) given up, \(figures.walks) walks"
     }
 
     private func command(_ seed: UInt64) -> String {

@@ -150,7 +150,7 @@ extension SimulatedOperation {
     func result(of version: KeyVersion, isPresent: Bool) -> KeyVersion? {
         let deleted = version.deleted(order: outcome.order).arrived(like: outcome)
         switch kind {
-        case .get, .groupMessage: return nil
+        case .get, .groupMessage, .scan: return nil
         case .hold: return outcome.order > 0 ? outcome : nil
         case .put:
             let isMet = write.condition == .always || (write.condition == .ifPresent) == isPresent
@@ -203,7 +203,7 @@ extension SimulatedOperation {
     func permits(_ answer: SimulatedAnswer, _ version: KeyVersion, isPresent: Bool) -> Bool {
         let value = isPresent ? version : KeyVersion.never
         switch kind {
-        case .groupMessage: return true
+        case .groupMessage, .scan: return true
         case .get:
             guard answer.status == (isPresent ? .found : .missing), permitsFacts(answer, value) else { return false }
             return request.operation == .probe ? answer.value == nil : value.matches(answer.value)

@@ -26,6 +26,9 @@ final class SimulatedFrontEnd {
     /// Requests that each shard has, or will get.
     private(set) var countOfShard: [Int]
     private(set) var answerCount = 0
+    private var walk: SimulatedWalk?
+    /// Walks that have come to their end.
+    private(set) var walkCount = 0
     let requestsMax: Int
 
     init(history: HistoryState, shardCount: Int, requestsMax: Int) {
@@ -86,6 +89,7 @@ final class SimulatedFrontEnd {
 
     private func arrive(_ operation: SimulatedOperation) {
         operation.arrivalMilliseconds = history.wallMilliseconds
+        guard operation.kind != .scan else { return history.tell { "shard \(operation.shard) receives \(operation)" } }
         guard operation.kind != .groupMessage, operation.request.operation != .release, !operation.isAudit else { return }
         if operation.kind != .get, operation.kind != .hold || operation.writesOutcome {
             operation.outcome.order = history.nextOrder()
@@ -93,6 +97,7 @@ final class SimulatedFrontEnd {
             operation.outcome.log = operation.group?.log ?? operation.shard
         }
         history.models[operation.key].arrive(operation)
+        walk?.note(operation)
         history.tell { "shard \(operation.shard) receives \(operation)" }
     }
 
@@ -111,6 +116,7 @@ final class SimulatedFrontEnd {
         countOfShard[operation.shard] -= 1
         answerCount += 1
         history.tell { "shard \(shard.number) answers \(operation): \(reply.status)\(reply.status == .refused ? ", \(reply.refusal)" : "")" }
+        if operation.kind == .scan { return try goOn(operation, reply) }
         try refuseUnexpected(reply, operation, shard, acceptedWrites: acceptedWrites)
         let answer = try observe(reply, operation, commitNumber: shard.logEnd.number)
         operation.isUnderWay = false
@@ -161,6 +167,31 @@ final class SimulatedFrontEnd {
                 }
             guard isAllowed else { throw Discrepancy("\(operation.kind) of key \(operation.key) was refused: \(reply.refusal)") }
         }
+    }
+
+    // MARK: Walking
+
+    /// Begins to scan a namespace, unless somebody does.
+    func startWalk() {
+        guard walk == nil, let operation = take() else { return }
+        let walk = SimulatedWalk(namespace: history.chance(4) ? SimulatedKeys.namespaceOfSome : 0, history)
+        self.walk = walk
+        walk.begin(operation, shardCount: shardCount, history)
+        send(operation)
+    }
+
+    private func goOn(_ operation: SimulatedOperation, _ reply: ShardReply) throws(Discrepancy) {
+        operation.isUnderWay = false
+        guard let walk = operation.walk else { throw Discrepancy("a reply to no walk") }
+        try walk.take(reply, history, mayBeUnreadable: allowed.unreadable)
+        guard !walk.isOver else {
+            walkCount += 1
+            self.walk = nil
+            operation.walk = nil
+            return giveBack(operation)
+        }
+        walk.begin(operation, shardCount: shardCount, history)
+        send(operation)
     }
 
     private func advance(

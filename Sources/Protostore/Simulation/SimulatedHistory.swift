@@ -61,6 +61,7 @@ final class SimulatedHistory {
 
     private func count(_ life: SimulatedLife) {
         figures.operations += life.frontEnd.answerCount
+        figures.walks += life.frontEnd.walkCount
         let compaction = life.opened.planner.currentStatistics
         figures.freedSegments += compaction.freedSegments
         figures.droppedDeletes += compaction.droppedDeletes

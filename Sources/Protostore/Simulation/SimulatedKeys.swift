@@ -21,11 +21,15 @@ final class SimulatedKeys {
     ]
     private static let plainCount = 24
     private static let lengths = [0, 1, 1, 2, 5, 15, 31, 32, 33, 100, 200, 255, 448, 456, 1_000, 4_000, 5_000]
-    private static let namespaceOfSome: UInt32 = 7
+    static let namespaceOfSome: UInt32 = 7
+    private static let neighbourCount = 10
 
     private(set) var keys: [Key] = []
     /// The numbers, in `keys`, of those whose hashes agree.
     private(set) var collidingNumbers: [[Int]] = []
+    /// The numbers of some that are in one region of the index, which hardly ever happens
+    /// by chance to so few.
+    private(set) var neighbourNumbers: [Int] = []
 
     init() {
         for numbers in Self.collisions {
@@ -37,6 +41,17 @@ final class SimulatedKeys {
         append([])
         for number in 0..<4 { append(Self.bytes(ofNumber: 1 << 40 + UInt64(number)), namespace: Self.namespaceOfSome) }
         append([], namespace: Self.namespaceOfSome)
+        appendNeighbours()
+    }
+
+    private func appendNeighbours() {
+        var number: UInt64 = 1 << 41
+        while neighbourNumbers.count < Self.neighbourCount {
+            let bytes = Self.bytes(ofNumber: number)
+            number += 1
+            let hash = bytes.withUnsafeBytes { KeyHash($0, namespace: 0, seed: Self.hashSeed).index }
+            if IndexLayout.root(of: hash) == 0 { neighbourNumbers.append(append(bytes)) }
+        }
     }
 
     deinit {
@@ -63,6 +78,7 @@ final class SimulatedKeys {
     func choose(using random: inout SplitMix64) -> [Key] {
         var numbers = Set(collidingNumbers.randomElement(using: &random) ?? [])
         if Bool.random(using: &random) { numbers.formUnion(collidingNumbers[0]) }
+        if Bool.random(using: &random) { numbers.formUnion(neighbourNumbers) }
         let count = Int.random(in: 4...28, using: &random)
         while numbers.count < count { numbers.insert(Int.random(in: 0..<keys.count, using: &random)) }
         return numbers.sorted().map { keys[$0] }

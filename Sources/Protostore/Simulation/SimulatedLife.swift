@@ -60,6 +60,7 @@ final class SimulatedLife {
         if history.chance(plan.sendRarity) {
             for _ in 0..<Int.random(in: 1...plan.burstMax, using: &history.random) { plan.mix.send(to: frontEnd) }
         }
+        if history.chance(20) { frontEnd.startWalk() }
         if history.chance(4) { makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random)) }
         let shard = shards[Int.random(in: 0..<shards.count, using: &history.random)]
         try shard.turn(frontEnd, isCalm: false)

@@ -14,9 +14,12 @@ final class SimulatedOperation: CustomStringConvertible {
         case get, put, delete, update, hold
         /// A message of a group that is about no key: `commit` and `settle`.
         case groupMessage
+        /// A step of a walk.
+        case scan
     }
 
     var description: String {
+        if kind == .scan { return "scan from \(walk?.scan.position ?? 0)" }
         let what = kind == .update ? "update (\(rule))" : "\(request.operation)"
         return "\(what) of key \(key)" + (kind == .get ? "" : " [\(outcome)]")
     }
@@ -31,6 +34,7 @@ final class SimulatedOperation: CustomStringConvertible {
     /// What the key is once the operation has written.
     var outcome = KeyVersion.never
     var group: SimulatedGroup?
+    var walk: SimulatedWalk?
     /// A hold: the group writes this key, and does not only keep others away.
     var writesOutcome = false
     /// A hold that was answered: what the key was, by the place of the write among all arrivals.
@@ -86,7 +90,7 @@ final class SimulatedOperation: CustomStringConvertible {
     /// Makes it an operation on `key`, with nothing to write yet.
     func begin(_ kind: Kind, _ operation: ShardRequest.Operation, key: SimulatedKeys.Key, valueBytes: Int = 0) {
         self.kind = kind
-        (outcome, group, shown, answer) = (.never, nil, nil, nil)
+        (outcome, group, walk, shown, answer) = (.never, nil, nil, nil, nil)
         (isReleased, isChecked, isFinished, isUnderWay, writesOutcome) = (false, false, false, true, false)
         isAudit = false
         seenOrder = nil
@@ -126,6 +130,16 @@ final class SimulatedOperation: CustomStringConvertible {
         request.operation = operation
         request.ticket = ticket
         request.write = details
+    }
+
+    /// Makes it a step of a walk, whose scan says where.
+    func beginScan(_ walk: SimulatedWalk) {
+        kind = .scan
+        (group, answer, isAudit, isUnderWay, isReleased) = (nil, nil, false, true, false)
+        self.walk = walk
+        details.pointee = WriteDetails()
+        details.pointee.scan = walk.scan
+        request = ShardRequest(scanFrom: walk.scan.position, write: details, client: 0, ticket: ticket)
     }
 
     /// The shard may not use its memory any more.

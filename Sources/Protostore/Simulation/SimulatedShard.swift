@@ -86,7 +86,7 @@ extension SimulatedOperation {
     /// Whether it is an answer to a write, and not to one that had nothing to change.
     func hasWritten(existed: Bool) -> Bool {
         switch kind {
-        case .get, .hold: false
+        case .get, .hold, .scan: false
         case .put: true
         case .delete: existed
         case .update:

@@ -16,6 +16,8 @@ package struct Simulation {
         /// Copies of the store that were opened and compared, and those that were given up for space.
         package var backups = 0
         package var abandonedBackups = 0
+        /// Scans of all keys of a namespace that came to their end.
+        package var walks = 0
 
         package init() {}
 
@@ -30,6 +32,7 @@ package struct Simulation {
             expiredKeys += other.expiredKeys
             backups += other.backups
             abandonedBackups += other.abandonedBackups
+            walks += other.walks
         }
     }
 
