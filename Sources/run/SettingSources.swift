@@ -92,7 +92,8 @@ struct SettingSources {
             guard variable.hasPrefix(start), !variables.contains(variable), !isForTests(variable),
                 !isServiceLink(variable)
             else { return nil }
-            return (variable, SettingTable.namesLike(variable, among: Array(variables)).map { $0 })
+            let near = SettingTable.namesLike(variable, among: variables.map { $0.lowercased() })
+            return (variable, near.map { $0.uppercased() })
         }
     }
 

@@ -69,7 +69,7 @@ public struct ServerConfiguration: Sendable {
     /// Seconds that a connection is silent before the kernel asks whether its peer is still
     /// there, 0 (never) to 32,767.
     public var tcpKeepAliveSeconds = 300
-    /// Bytes of one client's request that is not complete yet: 1 MiB and more. Redis has 1 GB.
+    /// Bytes of one client's request that is not complete yet: 1 MiB to 1 GiB. Redis has 1 GB.
     public var queryBufferBytesMax = 64 << 20
     /// Bytes of replies that one client has not read; beyond, its connection is closed. 0 =
     /// no bound, as in Redis; else 1 MiB and more.
@@ -91,7 +91,8 @@ public struct ServerConfiguration: Sendable {
     public var file: (path: String, rewrite: @Sendable ([(name: String, text: String)]) throws -> Void)?
 
     static let passwordBytesMax = 512
-    static let queryBufferRange = (1 << 20)...Int.max
+    /// The parser's arithmetic is bounded by the upper end.
+    static let queryBufferRange = (1 << 20)...(1 << 30)
     static let outputBufferRange = 0...Int.max
 
     public init(directory: String) {
@@ -117,7 +118,8 @@ public struct ServerConfiguration: Sendable {
 
     /// Whether only clients of this machine can come.
     var isLoopback: Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.split(separator: ".").count == 4
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+        return host == "localhost" || host == "::1" || parts.count == 4 && parts.first == 127 && !parts.contains(nil)
     }
 
     /// What is wrong with the values, in a sentence, or nil.
@@ -161,7 +163,7 @@ public struct ServerConfiguration: Sendable {
             return "--tcp-keepalive is \(tcpKeepAliveSeconds); 0 (off) to \(Int16.max) seconds are possible"
         }
         if !Self.queryBufferRange.contains(queryBufferBytesMax) {
-            return "--client-query-buffer-limit is \(queryBufferBytesMax); 1048576 and more bytes are possible"
+            return "--client-query-buffer-limit is \(queryBufferBytesMax); 1048576 to 1073741824 bytes are possible"
         }
         if outputBufferBytesMax < 0 {
             return "--client-output-buffer-limit is \(outputBufferBytesMax); 0 (none) and more bytes are possible"
