@@ -120,8 +120,8 @@ struct ConfigurationFile {
                 }
                 continue
             }
-            if let other = seen[setting.name] { throw Failure.twice(path, other, key) }
-            seen[setting.name] = key
+            if let other = seen[setting.mainName] { throw Failure.twice(path, other, key) }
+            seen[setting.mainName] = key
         }
     }
 

@@ -56,10 +56,16 @@ struct Listener: ~Copyable {
                     isPaused = false
                     return .drained
                 case .exhausted:
-                    if refuseWithSpare() { continue }
-                    isPaused = true
-                    pauseCount &+= 1
-                    return .paused(error)
+                    switch refuseWithSpare() {
+                    case .refused: continue
+                    case .noneWaits:
+                        isPaused = false
+                        return .drained
+                    case .impossible:
+                        isPaused = true
+                        pauseCount &+= 1
+                        return .paused(error)
+                    }
                 default: return .failed(error)
                 }
             }
@@ -67,19 +73,29 @@ struct Listener: ~Copyable {
         return .more
     }
 
-    /// - Returns: whether one that waited was told.
-    private mutating func refuseWithSpare() -> Bool {
+    private enum Refusal {
+        case refused
+        /// Without a descriptor to give, accepting fails in the same way whether one waits or not.
+        case noneWaits
+        case impossible
+    }
+
+    private mutating func refuseWithSpare() -> Refusal {
         guard spare != nil else {
             // Another thread was quicker the last time.
             spare = Self.openSpare()
-            return false
+            return .impossible
         }
         spare = nil
         defer { spare = Self.openSpare() }
-        guard let accepted = try? Socket.accept(socket.rawValue) else { return false }
-        Self.refuse(accepted.take(), Self.noRoomText)
-        refusedCount &+= 1
-        return true
+        do throws(SystemError) {
+            let accepted = try Socket.accept(socket.rawValue)
+            Self.refuse(accepted.take(), Self.noRoomText)
+            refusedCount &+= 1
+            return .refused
+        } catch {
+            return ErrorClass(error.code) == .wouldBlock ? .noneWaits : .impossible
+        }
     }
 
     private static func openSpare() -> FileDescriptor? { try? FileDescriptor.open("/dev/null") }

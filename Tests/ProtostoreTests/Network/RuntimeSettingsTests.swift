@@ -119,8 +119,10 @@ import Testing
     // MARK: What was slow
 
     private func note(_ log: SlowLog, _ arguments: [[UInt8]], max: Int = 3) {
-        log.note(
-            OwnedArguments(arguments).view, microseconds: 7, address: "127.0.0.1:1", clientName: "me", entriesMax: max)
+        let owned = OwnedArguments(arguments)
+        withExtendedLifetime(owned) {
+            log.note(owned.view, microseconds: 7, address: "127.0.0.1:1", clientName: "me", entriesMax: max)
+        }
     }
 
     @Test func theSlowLogIsBounded() throws {

@@ -52,7 +52,7 @@ struct ConfigCommand {
         for place in stride(from: 2, to: words.count, by: 2) {
             let name = words.lowered(place)
             let setting = SettingTable.find(name)
-            guard seen.insert(setting?.name ?? name).inserted else { throw Refusal(name, "duplicate parameter") }
+            guard seen.insert(setting?.mainName ?? name).inserted else { throw Refusal(name, "duplicate parameter") }
             if let setting, setting.isChangeable {
                 try change(&changed, setting, name, words, place + 1)
             } else {

@@ -45,6 +45,8 @@ package struct Setting: Sendable {
 
     /// As the flag is called, without dashes.
     package let name: String
+    /// The same, also of a setting that was found by its alias.
+    package let mainName: String
     /// A name that it has in Redis, or nil where that is the same, or where it has none.
     package let alias: String?
     /// CONFIG SET may change it.
@@ -57,10 +59,12 @@ package struct Setting: Sendable {
     let write: Writer
 
     private init(
-        _ name: String, alias: String? = nil, isChangeable: Bool = false, isSecret: Bool = false, isSwitch: Bool = false,
+        _ name: String, aliasOf mainName: String? = nil, alias: String? = nil, isChangeable: Bool = false,
+        isSecret: Bool = false, isSwitch: Bool = false,
         read: @escaping @Sendable (ServerConfiguration) -> String, write: @escaping Writer
     ) {
         self.name = name
+        self.mainName = mainName ?? name
         self.alias = alias
         self.isChangeable = isChangeable
         self.isSecret = isSecret
@@ -79,7 +83,7 @@ package struct Setting: Sendable {
     var underAlias: Setting? {
         alias.map {
             Setting(
-                $0, isChangeable: isChangeable, isSecret: isSecret, isSwitch: isSwitch, read: read, write: write)
+                $0, aliasOf: name, isChangeable: isChangeable, isSecret: isSecret, isSwitch: isSwitch, read: read, write: write)
         }
     }
 }

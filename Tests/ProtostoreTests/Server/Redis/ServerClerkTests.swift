@@ -260,9 +260,11 @@ import Testing
 
     @Test func slowLog() throws {
         for number in 0..<12 {
-            desk.settings.slowLog.note(
-                OwnedArguments([Array("get".utf8), Array("\(number)".utf8)]).view, microseconds: 5, address: "1:2", clientName: "",
-                entriesMax: 128)
+            let arguments = OwnedArguments([Array("get".utf8), Array("\(number)".utf8)])
+            withExtendedLifetime(arguments) {
+                desk.settings.slowLog.note(
+                    arguments.view, microseconds: 5, address: "1:2", clientName: "", entriesMax: 128)
+            }
         }
         guard case .array(let entries) = try desk.reply("SLOWLOG GET"), case .array(let fields)? = entries.first else {
             Issue.record("no entries")
