@@ -120,7 +120,10 @@ final class ServerClerk {
                     return reply
                 })
         case .flush(let reply): flush(for: call, reply)
-        case .shutdown: wantsShutdown = true
+        case .shutdown:
+            // Nothing, so that its loop takes the connection for one that is done.
+            answer(call, .none)
+            wantsShutdown = true
         }
     }
 
