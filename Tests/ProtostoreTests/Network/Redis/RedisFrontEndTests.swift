@@ -1,0 +1,167 @@
+import Testing
+
+@testable import Protostore
+
+/// Redis clients of a front end, with shards that answer in any order: each client reads the
+/// replies to its commands, in their order, as if it were alone.
+@Suite(.noHang) struct RedisFrontEndTests {
+    private static let now: UInt64 = 1_700_000_000_000
+
+    /// A front end with model shards behind it.
+    private final class Bench {
+        let harness: FrontEndHarness
+        let shards = ModelShards(now: RedisFrontEndTests.now)
+        var random: SplitMix64
+
+        init(seed: UInt64, shardCount: Int, _ change: (inout FrontEndLimits) -> Void = { _ in }) throws {
+            harness = try FrontEndHarness(shardCount: shardCount, change)
+            random = SplitMix64(seed: seed)
+        }
+
+        func turn() {
+            harness.frontEnd.beginTurn(nanoseconds: Clock.monotonicNanoseconds(), milliseconds: RedisFrontEndTests.now)
+            harness.frontEnd.serve()
+            passRequests()
+            for _ in 0..<(random.next() % 6) {
+                shards.step(&random) { harness.frontEnd.complete($0) }
+                passRequests()
+            }
+            harness.frontEnd.flush()
+        }
+
+        private func passRequests() {
+            while let request = harness.frontEnd.requests.popFirst() { shards.receive(request) }
+        }
+
+        /// Turns until nothing is left to do.
+        func runUntilIdle() {
+            for _ in 0..<100_000 {
+                turn()
+                if shards.isIdle, !harness.frontEnd.hasWork, harness.frontEnd.requests.isEmpty { return }
+            }
+        }
+    }
+
+    @Test(arguments: [1, 3])
+    func repliesAreThoseOfAClientAlone(shardCount: Int) throws {
+        for seed in seeds(40) {
+            let bench = try Bench(seed: seed, shardCount: shardCount)
+            let scripts = (0..<3).map {
+                RedisScript(seed: seed &* 3 &+ UInt64($0), database: $0, now: Self.now, commands: 60)
+            }
+            let clients = try scripts.map { _ in try bench.harness.connect() }
+            var positions = [0, 0, 0]
+            var received: [[UInt8]] = [[], [], []]
+            while zip(positions, scripts).contains(where: { $0 < $1.sent.count }) {
+                let who = Int(bench.random.next() % 3)
+                let end = min(positions[who] + 1 + Int(bench.random.next() % 400), scripts[who].sent.count)
+                bench.harness.send(clients[who], Array(scripts[who].sent[positions[who]..<end]))
+                positions[who] = end
+                bench.harness.note(clients[who], .readable)
+                bench.turn()
+                for client in 0..<3 { received[client] += bench.harness.receiveBytes(clients[client]) }
+            }
+            bench.runUntilIdle()
+            for client in 0..<3 {
+                received[client] += bench.harness.receiveBytes(clients[client])
+                let isSame = received[client] == scripts[client].expected
+                try #require(
+                    isSame, "seed \(seed), client \(client): \(firstDifference(received[client], scripts[client].expected))")
+            }
+            #expect(bench.shards.violations == [])
+            #expect(bench.harness.holdsNothing)
+        }
+    }
+
+    private func firstDifference(_ own: [UInt8], _ expected: [UInt8]) -> String {
+        let place = zip(own, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+            ?? min(own.count, expected.count)
+        func text(_ bytes: [UInt8]) -> String {
+            String(decoding: bytes[max(0, place - 60)..<min(bytes.count, place + 60)], as: UTF8.self)
+        }
+        return "at \(place): \(text(own).debugDescription), expected \(text(expected).debugDescription)"
+    }
+
+    /// Whatever is under way when a client goes: it ends, no key stays held, and nothing is lost of
+    /// slots and memory.
+    @Test func clientsThatGoLeaveNothingBehind() throws {
+        for seed in seeds(100) {
+            let bench = try Bench(seed: seed, shardCount: 3)
+            for round in 0..<4 {
+                let client = try bench.harness.connect()
+                let script = RedisScript(seed: seed &* 4 &+ UInt64(round), database: 0, now: Self.now, commands: 30)
+                bench.harness.send(client, script.sent)
+                bench.harness.note(client, .readable)
+                for _ in 0..<(bench.random.next() % 20) { bench.turn() }
+                bench.harness.disconnect(client)
+                bench.harness.note(client, [.readable, .hangUp])
+            }
+            bench.runUntilIdle()
+            #expect(bench.shards.violations == [])
+            #expect(bench.shards.heldCount == 0, "seed \(seed)")
+            #expect(bench.harness.holdsNothing, "seed \(seed)")
+        }
+    }
+
+    private func exchange(_ bench: Bench, _ client: Int, _ text: String) -> String {
+        bench.harness.send(client, Array(text.utf8))
+        bench.harness.note(client, .readable)
+        bench.runUntilIdle()
+        return String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
+    }
+
+    @Test func whatCannotBeParsedEndsItsConnectionWithAnError() throws {
+        let bench = try Bench(seed: 1, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(
+            exchange(bench, client, "PING\r\n*1\r\nPING\r\n")
+                == "+PONG\r\n-ERR Protocol error: expected '$', got 'P'\r\n")
+        #expect(!bench.harness.isOpen(client))
+        #expect(bench.harness.holdsNothing)
+    }
+
+    @Test(arguments: ["POST / HTTP/1.1\r\n", "GET a\r\nhost: b\r\n"])
+    func whatABrowserSendsClosesWithoutAReply(text: String) throws {
+        let bench = try Bench(seed: 1, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(exchange(bench, client, text + "SET a b\r\n").contains("OK") == false)
+        #expect(!bench.harness.isOpen(client))
+        #expect(bench.harness.log.contains("HTTP"))
+    }
+
+    @Test func aWatchedKeyThatChangesCallsExecOff() throws {
+        let bench = try Bench(seed: 2, shardCount: 3)
+        let (one, other) = (try bench.harness.connect(), try bench.harness.connect())
+        #expect(exchange(bench, one, "SET a 1\r\nWATCH a b\r\nMULTI\r\nSET c 3\r\n") == "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n")
+        #expect(exchange(bench, other, "SET b 2\r\n") == "+OK\r\n")
+        #expect(exchange(bench, one, "EXEC\r\nGET c\r\n") == "*-1\r\n$-1\r\n")
+        #expect(exchange(bench, one, "WATCH a b\r\nMULTI\r\nSET c 3\r\nEXEC\r\nGET c\r\n")
+            == "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n$1\r\n3\r\n")
+    }
+
+    @Test func withoutThePasswordNothingIsCarriedOut() throws {
+        let bench = try Bench(seed: 3, shardCount: 1)
+        Array("secret".utf8).withUnsafeBytes { bench.harness.frontEnd.services.settings.setPassword($0) }
+        let client = try bench.harness.connect()
+        #expect(exchange(bench, client, "GET a\r\nAUTH wrong\r\n").hasPrefix("-NOAUTH Authentication required.\r\n-WRONGPASS"))
+        #expect(exchange(bench, client, "*20\r\n").hasPrefix("-ERR Protocol error: unauthenticated multibulk length"))
+        let second = try bench.harness.connect()
+        #expect(exchange(bench, second, "AUTH secret\r\nSET a b\r\n") == "+OK\r\n+OK\r\n")
+        let native = try bench.harness.connect()
+        bench.harness.ask(native, count: 1)
+        bench.harness.note(native, .readable)
+        bench.runUntilIdle()
+        #expect(!bench.harness.isOpen(native))
+    }
+
+    @Test func clientsThatWantNoRepliesGetNone() throws {
+        let bench = try Bench(seed: 4, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(
+            exchange(
+                bench, client,
+                "CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\nCLIENT REPLY OFF\r\nSET a 2\r\nPING\r\nGET a\r\nCLIENT REPLY ON\r\nGET a\r\n")
+                == "$1\r\n1\r\n+OK\r\n$1\r\n2\r\n")
+        #expect(bench.harness.holdsNothing)
+    }
+}
