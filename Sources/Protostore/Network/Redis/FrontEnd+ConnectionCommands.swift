@@ -11,6 +11,8 @@ extension FrontEnd {
         case .watch: return startWatch(spec, arguments, session, of: index)
         case .quit: return admitAnswer(index) ? (endWith(.ok, of: index) ? .taken : .closed) : .blocked
         case .monitor: return startMonitor(session, of: index)
+        // Replies before it are of the version before it.
+        case .hello: if let waits = startAlone(index) { return waits }
         case .reset: return startAlone(index) ?? reset(session, of: index)
         default: break
         }

@@ -40,23 +40,31 @@ extension FrontEnd {
 
     mutating func startMulti(_ session: RedisSession, of index: UInt32) -> Taking {
         guard session.transaction == nil else {
-            return reject(.error("ERR MULTI calls can not be nested"), of: index)
+            return complain("ERR MULTI calls can not be nested", of: index)
         }
         guard admitAnswer(index) else { return .blocked }
         session.transaction = []
         return answer(.ok, of: index) ? .taken : .closed
     }
 
-    mutating func discard(_ session: RedisSession, of index: UInt32) -> Taking {
+    /// An error that leaves a transaction as it is.
+    private mutating func complain(_ text: String, of index: UInt32) -> Taking {
         guard admitAnswer(index) else { return .blocked }
-        guard session.transaction != nil else { return reject(.error("ERR DISCARD without MULTI"), of: index) }
+        let reply = Reply.error(text)
+        noteAtOnce(reply)
+        return answer(reply, of: index) ? .taken : .closed
+    }
+
+    mutating func discard(_ session: RedisSession, of index: UInt32) -> Taking {
+        guard session.transaction != nil else { return complain("ERR DISCARD without MULTI", of: index) }
+        guard admitAnswer(index) else { return .blocked }
         session.endTransaction()
         return answer(.ok, of: index) ? .taken : .closed
     }
 
     mutating func startExec(_ session: RedisSession, of index: UInt32) -> Taking {
         guard let commands = session.transaction else {
-            return reject(.error("ERR EXEC without MULTI"), of: index)
+            return complain("ERR EXEC without MULTI", of: index)
         }
         if session.isTransactionSpoiled {
             guard admitAnswer(index) else { return .blocked }
@@ -76,7 +84,7 @@ extension FrontEnd {
         _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
     ) -> Taking {
         guard session.transaction == nil else {
-            return reject(.error("ERR WATCH inside MULTI is not allowed"), of: index)
+            return complain("ERR WATCH inside MULTI is not allowed", of: index)
         }
         let command = QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments))
         guard allowsWrite(occupying: arguments.byteCount, for: index) else { return .blocked }

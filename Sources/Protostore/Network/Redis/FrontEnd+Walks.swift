@@ -66,7 +66,7 @@ extension FrontEnd {
     private mutating func sendStep(_ run: ScanRun, at position: UInt64) {
         run.step.begin(at: position, namespace: run.namespace, slotCount: run.stepSlots)
         table.slot(run.ticket).pointee.hash = IndexPosition(rawValue: position).hash
-        send(.get, run.ticket)
+        send(.scan, run.ticket)
     }
 
     mutating func completeScan(_ run: ScanRun, _ reply: ShardReply) {

@@ -139,6 +139,22 @@ import Testing
             == "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n$1\r\n3\r\n")
     }
 
+    @Test func wordsOfTransactionsInsideOfOneLeaveItAsItIs() throws {
+        let bench = try Bench(seed: 5, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(
+            exchange(bench, client, "MULTI\r\nSET a 1\r\nMULTI\r\nWATCH a\r\nEXEC\r\nEXEC\r\nDISCARD\r\n")
+                == "+OK\r\n+QUEUED\r\n-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n"
+                + "*1\r\n+OK\r\n-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n")
+    }
+
+    /// It must not overtake replies of the version before.
+    @Test func helloComesBehindTheRepliesBeforeIt() throws {
+        let bench = try Bench(seed: 6, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(exchange(bench, client, "GETEX a EX 100\r\nHELLO 3\r\nGET a\r\n").hasPrefix("$-1\r\n%7\r\n"))
+    }
+
     @Test func withoutThePasswordNothingIsCarriedOut() throws {
         let bench = try Bench(seed: 3, shardCount: 1)
         Array("secret".utf8).withUnsafeBytes { bench.harness.frontEnd.services.settings.setPassword($0) }

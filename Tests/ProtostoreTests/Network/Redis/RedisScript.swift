@@ -77,7 +77,7 @@ struct RedisScript {
         switch String(decoding: words[0], as: UTF8.self).lowercased() {
         case "ping": .simple("PONG")
         case "echo": .bulk(words[1])
-        case "select": .error("ERR invalid DB index")
+        case "select": .notAnInteger
         default: model.execute(words, now: now)
         }
     }
