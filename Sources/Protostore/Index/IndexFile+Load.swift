@@ -64,6 +64,9 @@ extension IndexStorage where Memory: ~Copyable {
         let regions = try storage.readTable(file, header)
         try storage.makeDirectory(regions)
         try storage.readRegions(regions, from: file, keys: header.keys)
+        for (database, namespace) in header.namespaces.all.enumerated() {
+            storage.addKeys(Int(clamping: header.keyCounts[database]), ofNamespace: namespace)
+        }
         return storage
     }
 

@@ -7,12 +7,15 @@ extension IndexStorage where Memory: ~Copyable {
     /// - Parameters:
     ///   - directory: path of the datafile's directory.
     ///   - identity: what `load` compares.
+    ///   - namespaces: whose keys are counted.
     /// - Complexity: O(bytes of the regions).
-    package func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
+    package func save(
+        to directory: String, identity: IndexIdentity, namespaces: DatabaseNamespaces = DatabaseNamespaces()
+    ) throws(IndexFileError) {
         let path = "\(directory)/\(IndexFile.name)"
         let temporary = "\(directory)/\(IndexFile.temporaryName)"
         do throws(SystemError) {
-            try write(to: temporary, identity)
+            try write(to: temporary, identity, namespaces)
             Failpoint.reached(.afterIndexWrite)
             try Directory.renameFile(temporary, to: path)
             try Directory.synchronize(directory)
@@ -22,7 +25,7 @@ extension IndexStorage where Memory: ~Copyable {
         }
     }
 
-    private func write(to path: String, _ identity: IndexIdentity) throws(SystemError) {
+    private func write(to path: String, _ identity: IndexIdentity, _ namespaces: DatabaseNamespaces) throws(SystemError) {
         let file = try FileDescriptor.open(path, [.write, .create, .truncate, .noFollow])
         let regions = regionsInOrder()
         let table = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: regions.count * 2)
@@ -33,6 +36,8 @@ extension IndexStorage where Memory: ~Copyable {
         }
         var header = IndexFileHeader(
             identity: identity, keys: 0, regions: UInt64(regions.count), pages: 0, tableChecksum: 0)
+        header.namespaces = namespaces
+        header.keyCounts = namespaces.all.map { UInt64(max(0, keyCount(ofNamespace: $0))) }
         var offset = IndexFile.pagesOffset(regions: regions.count)
         for (number, (root, descriptor)) in regions.enumerated() {
             let pages = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(descriptor.pages * IndexLayout.pageBytes)])

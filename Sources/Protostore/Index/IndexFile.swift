@@ -11,7 +11,8 @@
 ///     64  number of the last indexed commit                     72  its checksum
 ///     80  keys                      88  regions                 96  pages of all regions
 ///    104  XXH3 of the region table
-///    112  zeros
+///    112  keys of 16 namespaces, u64 each                            240  which these are, u32 each
+///    304  zeros
 ///   4088  XXH3 of bytes 0..<4088
 ///
 /// region table, from 4096: 16 bytes for each region
@@ -30,7 +31,8 @@
 /// - the regions of each root follow each other without gap or overlap up to
 ///   the root's end, or there are none,
 /// - each region's checksum is right, it has as many slots in use as the table
-///   says, and these have locations; together they are the header's keys.
+///   says, and these have locations; together they are the header's keys,
+/// - no namespace has more keys than there are.
 ///
 /// The file is a cache: where it is not valid or not of this state of the
 /// store, it is an error and the index is rebuilt.
@@ -40,10 +42,12 @@ package enum IndexFile {
     package static let temporaryName = name + ".new"
 
     static let magic: UInt64 = 0x3158_4544_4E49_5350  // "PSINDEX1"
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
     static let headerBytes = IndexLayout.pageBytes
     static let checksumOffset = headerBytes - 8
     static let tableEntryBytes = 16
+    static let keyCountsOffset = 112
+    static let namespacesOffset = keyCountsOffset + DatabaseNamespaces.databaseCount * 8
 
     static let layout: UInt64 =
         UInt64(IndexLayout.rootBits) | UInt64(IndexSlot.tagBits) << 8 | UInt64(IndexSlot.locationBits) << 16
@@ -108,6 +112,9 @@ struct IndexFileHeader: Equatable {
     var regions: UInt64
     var pages: UInt64
     var tableChecksum: UInt64
+    /// By number of the database.
+    var namespaces = DatabaseNamespaces()
+    var keyCounts = [UInt64](repeating: 0, count: DatabaseNamespaces.databaseCount)
 
     func encode(into page: UnsafeMutableRawBufferPointer) {
         page.initializeMemory(as: UInt8.self, repeating: 0)
@@ -119,6 +126,10 @@ struct IndexFileHeader: Equatable {
         ]
         for (position, word) in words.enumerated() {
             page.storeBytes(of: word.littleEndian, toByteOffset: position * 8, as: UInt64.self)
+        }
+        for (database, namespace) in namespaces.all.enumerated() {
+            page.storeBytes(of: keyCounts[database].littleEndian, toByteOffset: IndexFile.keyCountsOffset + 8 * database, as: UInt64.self)
+            page.storeBytes(of: namespace.littleEndian, toByteOffset: IndexFile.namespacesOffset + 4 * database, as: UInt32.self)
         }
         let checksum = Self.checksum(UnsafeRawBufferPointer(page))
         page.storeBytes(of: checksum.littleEndian, toByteOffset: IndexFile.checksumOffset, as: UInt64.self)
@@ -147,6 +158,12 @@ struct IndexFileHeader: Equatable {
         regions = word(88)
         pages = word(96)
         tableChecksum = word(104)
+        for database in 0..<DatabaseNamespaces.databaseCount {
+            keyCounts[database] = word(IndexFile.keyCountsOffset + 8 * database)
+            namespaces[database] = UInt32(
+                littleEndian: page.load(fromByteOffset: IndexFile.namespacesOffset + 4 * database, as: UInt32.self))
+        }
+        guard keyCounts.allSatisfy({ $0 <= keys }) else { throw .damaged("keys of a namespace") }
     }
 
     private static func checksum(_ page: UnsafeRawBufferPointer) -> UInt64 {

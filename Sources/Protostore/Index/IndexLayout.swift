@@ -6,6 +6,7 @@
 ///
 /// memory
 ///        0        header page (IndexStorage)
+///        4 Ki     slots of each namespace (IndexStorage+Counts)
 ///        128 Ki   directory: 8-byte region descriptors, 4,096 roots first
 ///        ...      directory levels 1...12, allocated when a root reaches them
 ///        128 Mi   + 128 Ki: windows of 128 Ki, each holds at most one region
@@ -33,6 +34,7 @@ enum IndexLayout {
     static let windowBytes = 1 << windowShift
     static let regionPagesMax = windowBytes / pageBytes
 
+    static let countsOffset = pageBytes
     static let directoryOffset = windowBytes
     static let directoryBytes = rootCount << depthMax * 8
     static let windowsOffset = directoryOffset + directoryBytes

@@ -60,7 +60,10 @@ extension IndexStorage where Memory: ~Copyable {
         let applied = try storage.appliedCommits(of: identity)
         do throws(IndexError) {
             try storage.recoverDirectory()
-            for partition in 0..<partitionCount { _ = try storage.takePartition(partition) }
+            for partition in 0..<partitionCount {
+                let index = try storage.takePartition(partition)
+                try storage.redoCounts(index)
+            }
         } catch {
             throw LiveIndexRefusal(error)
         }

@@ -10,6 +10,8 @@
 /// insert        slot; descriptor (used + 1)           a count one too low                   counting
 /// remove        slot = 0; descriptor (used - 1)       a count one too high                  counting
 /// replace       slot                                  -                                     -
+/// count         redo record; (insert or remove);       a record of a change that took       looking for the slot
+///               count; redo record = 0                place, or did not
 /// move          copy over; ...; new slot over the     one slot in both of its homes         clearing one of them
 ///               last original
 /// reserve       as insert                             room held for nobody                  clearing it

@@ -1,4 +1,4 @@
-/// An index's memory and what all its partitions share: the header and the
+/// An index's memory and what all its partitions share: the header, the counts and the
 /// directory. The partitions (``HashIndex``) do the work.
 ///
 /// ```
@@ -16,7 +16,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     // partition whose root it is for; the memory itself is Sendable.
 
     static var magic: UInt64 { 0x3158_4449_5450_4B56 }
-    static var formatVersion: UInt64 { 1 }
+    static var formatVersion: UInt64 { 2 }
 
     package let memory: Memory
     package let partitionCount: Int
@@ -44,7 +44,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     /// - Parameters:
     ///   - partitionCount: 1...4096.
     ///   - regionPagesMax: 1...32 pages at which a region splits; less than 32 is for tests.
-    /// - Throws: where there is no room for the header and the roots, 36 KiB.
+    /// - Throws: where there is no room for header, counts and roots, 100 KiB.
     package init(
         _ memory: consuming Memory, partitionCount: Int, regionPagesMax: Int = IndexLayout.regionPagesMax
     ) throws(SystemError) {
@@ -131,7 +131,7 @@ package final class IndexStorage<Memory: IndexMemory & ~Copyable>: @unchecked Se
     }
 
     private static func allocateHeaderAndRoots(_ memory: borrowing Memory) throws(SystemError) {
-        try memory.allocate(offset: 0, byteCount: IndexLayout.pageBytes)
+        try memory.allocate(offset: 0, byteCount: IndexLayout.countsOffset + CountsLayout.byteCount)
         try memory.allocate(offset: IndexLayout.directoryOffset, byteCount: IndexLayout.rootCount * 8)
     }
 

@@ -67,15 +67,23 @@ import Testing
     @Test func headerIsTheDocumentedBytes() throws {
         let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
         defer { page.deallocate() }
-        let header = IndexFileHeader(identity: Self.identity, keys: 6, regions: 7, pages: 8, tableChecksum: 9)
+        var header = IndexFileHeader(identity: Self.identity, keys: 6, regions: 7, pages: 8, tableChecksum: 9)
+        header.namespaces[0] = 0x0A0B_0C0D
+        header.keyCounts[0] = 5
+        header.keyCounts[15] = 1
         header.encode(into: page)
         let hex = page[..<112].map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
         #expect(
-            hex == "5053494e44455831" + "0100000000000000" + "0c19210508001000"
+            hex == "5053494e44455831" + "0200000000000000" + "0c19210508001000"
                 + "100f0e0d0c0b0a090807060504030201" + "0100000000000000" + "0200000000000000"
                 + "0300000000000000" + "0400000000000000" + "0500000000000000" + "0600000000000000"
                 + "0700000000000000" + "0800000000000000" + "0900000000000000")
-        #expect(page[112..<4088].allSatisfy { $0 == 0 })
+        let counts = page[112..<304].map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        #expect(
+            counts == "0500000000000000" + String(repeating: "0", count: 14 * 16) + "0100000000000000"
+                + "0d0c0b0a" + "01000000" + "02000000" + "03000000" + "04000000" + "05000000" + "06000000" + "07000000"
+                + "08000000" + "09000000" + "0a000000" + "0b000000" + "0c000000" + "0d000000" + "0e000000" + "0f000000")
+        #expect(page[304..<4088].allSatisfy { $0 == 0 })
         #expect(try IndexFileHeader(decoding: UnsafeRawBufferPointer(page)) == header)
     }
 
