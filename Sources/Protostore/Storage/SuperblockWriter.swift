@@ -1,6 +1,6 @@
 /// The superblock of an open store, and the one place that writes it.
 ///
-/// Its users take turns: opening, segment maker, closing. The copies are written
+/// From any thread: its users take turns: opening, segment maker, databases, closing. The copies are written
 /// one after the other, beginning with the one that is not needed if the power
 /// fails meanwhile.
 package final class SuperblockWriter: Sendable {
@@ -12,6 +12,8 @@ package final class SuperblockWriter: Sendable {
     }
 
     private let state: Locked<State>
+    /// Held for as long as a write takes, so that no two change the same version.
+    private let turn = Locked<Void>(())
 
     package init(_ copies: Superblock.Copies) {
         state = Locked(State(superblock: copies.superblock, spareCopy: copies.spare))
@@ -24,6 +26,12 @@ package final class SuperblockWriter: Sendable {
     /// - Throws: the error of the write or flush. It is not tried again: all
     ///   later calls throw the same.
     package func write<File: BlockFile & ~Copyable>(
+        to datafile: borrowing File, _ change: (inout Superblock) -> Void
+    ) throws(SystemError) {
+        try turn.withLock { _ throws(SystemError) in try blockingWrite(to: datafile, change) }
+    }
+
+    private func blockingWrite<File: BlockFile & ~Copyable>(
         to datafile: borrowing File, _ change: (inout Superblock) -> Void
     ) throws(SystemError) {
         var (superblock, spareCopy, failure) = state.withLock { ($0.superblock, $0.spareCopy, $0.failure) }

@@ -83,6 +83,23 @@ import Testing
         #expect(throws: Superblock.DecodeError.notAStore) { try Self.decode(bytes) }
     }
 
+    /// Twice the same namespace, and one that is not below the next.
+    @Test(arguments: [(112, 1), (172, 16), (176, 15)] as [(Int, UInt8)])
+    func namespacesThatCannotBeAreNoStore(position: Int, byte: UInt8) throws {
+        let bytes = try Self.resealed(position, byte)
+        #expect(throws: Superblock.DecodeError.notAStore) { try Self.decode(bytes) }
+    }
+
+    @Test func theMapOfNamespacesIsKept() throws {
+        var superblock = try Self.superblock()
+        superblock.namespaces[3] = 0x0102_0304
+        superblock.nextNamespace = .max
+        superblock.hasUnsweptNamespaces = true
+        let bytes = block { superblock.encode(into: $0, copyAt: Self.second) }
+        #expect(try Self.decode(bytes) == superblock)
+        #expect(bytes[124..<128].elementsEqual([4, 3, 2, 1]) && bytes[180] == 1)
+    }
+
     @Test(arguments: [0, 1, Superblock.logCountMax])
     func theEndsOfAllLogsAreKept(logCount: Int) throws {
         var superblock = try Self.superblock()

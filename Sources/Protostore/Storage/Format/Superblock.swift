@@ -21,8 +21,9 @@
 ///  104     4   state: 1 open for writing, 2 closed
 ///  108     4   logs: 0...128
 ///  112    64   namespace of database 0 ... 15, u32 each
-///  176     4   next namespace
-///  180    12   zeros
+///  176     4   next namespace: all below were given out, to databases of now or of before
+///  180     4   1: namespaces have died whose slots a live or saved index may have; else 0
+///  184     8   zeros
 ///  192  2048   where log 0 ... 127 was at the last opening or clean stop: number of the last commit, its
 ///              checksum, u64 each
 /// 2240  1848   zeros
@@ -30,13 +31,13 @@
 /// ```
 ///
 /// A copy is valid if and only if magic and checksum match, the sizes are ones
-/// that ``DatafileLayout`` admits, locations reach all segments, the state is known, and
-/// there are at most 128 logs. It can be opened if, besides, the format version is 3 and
+/// that ``DatafileLayout`` admits, locations reach all segments, the state is known,
+/// there are at most 128 logs, and the namespaces are 16 different ones below the next. It can be opened if, besides, the format version is 3 and
 /// no unknown incompatible feature is set.
 package struct Superblock: Equatable, Sendable {
     package static let byteCount = DatafileLayout.blockBytes
     package static let formatVersion: UInt32 = 3
-    package static let databaseCount = 16
+    package static let databaseCount = DatabaseNamespaces.databaseCount
     package static let logCountMax = 128
     static let magic: UInt64 = 0x5254_534F_544F_5250  // "PROTOSTR"
     private static let logEndsOffset = 192
@@ -53,8 +54,10 @@ package struct Superblock: Equatable, Sendable {
     /// everything up to there is on stable storage. Of a closed store nothing behind
     /// was ever acknowledged.
     package var logEnds: [CommitReference] = []
-    package var namespaces: [UInt32] = (0..<UInt32(databaseCount)).map { $0 }
-    package var nextNamespace = UInt32(databaseCount)
+    package var namespaces = DatabaseNamespaces()
+    package var nextNamespace = UInt32(DatabaseNamespaces.databaseCount)
+    /// Slots of dead namespaces may be in an index that outlives the process.
+    package var hasUnsweptNamespaces = false
 
     package init(storeID: StoreID, layout: DatafileLayout, hashSeed: UInt64, creationMilliseconds: UInt64) {
         self.storeID = storeID
@@ -95,8 +98,9 @@ package struct Superblock: Equatable, Sendable {
         block.put(segmentCount, at: 96)
         block.put(state.rawValue, at: 104)
         block.put(UInt32(logEnds.count), at: 108)
-        for (index, namespace) in namespaces.enumerated() { block.put(namespace, at: 112 + 4 * index) }
+        for (index, namespace) in namespaces.all.enumerated() { block.put(namespace, at: 112 + 4 * index) }
         block.put(nextNamespace, at: 176)
+        block.put(UInt32(hasUnsweptNamespaces ? 1 : 0), at: 180)
         for (log, end) in logEnds.enumerated() {
             block.put(end.number, at: Self.logEndsOffset + 16 * log)
             block.put(end.checksum, at: Self.logEndsOffset + 16 * log + 8)
@@ -133,8 +137,10 @@ package struct Superblock: Equatable, Sendable {
             let offset = logEndsOffset + 16 * $0
             return CommitReference(number: block.get(offset), checksum: block.get(offset + 8))
         }
-        superblock.namespaces = (0..<databaseCount).map { block.get(112 + 4 * $0) }
+        for database in 0..<DatabaseNamespaces.databaseCount { superblock.namespaces[database] = block.get(112 + 4 * database) }
         superblock.nextNamespace = block.get(176)
+        guard superblock.namespaces.isValid(next: superblock.nextNamespace) else { throw .notAStore }
+        superblock.hasUnsweptNamespaces = block.get(180, as: UInt32.self) != 0
         return superblock
     }
 }

@@ -87,7 +87,8 @@ package struct StoreOpening: Sendable {
                 free: examination.segments { if case .ready = $0 { true } else { false } },
                 reserveCount: options.reserveCount, copiesReserveCount: options.copiesReserveCount),
             health: StoreHealth(), uses: UseCounter(openCounter: superblock.current.openCounter),
-            compaction: CompactionBoard(shardCount: options.shardCount))
+            compaction: CompactionBoard(shardCount: options.shardCount),
+            namespaces: NamespaceMap(superblock.current.namespaces))
     }
 
     private static func seal<File: BlockFile & ~Copyable>(

@@ -32,16 +32,19 @@ package struct StoreParts: Sendable {
     package let health: StoreHealth
     package let uses: UseCounter
     package let compaction: CompactionBoard
+    /// Of the databases.
+    package let namespaces: NamespaceMap
 
     package init(
         segments: SegmentTable, pool: SegmentPool, health: StoreHealth, uses: UseCounter,
-        compaction: CompactionBoard = CompactionBoard()
+        compaction: CompactionBoard = CompactionBoard(), namespaces: NamespaceMap = NamespaceMap()
     ) {
         self.segments = segments
         self.pool = pool
         self.health = health
         self.uses = uses
         self.compaction = compaction
+        self.namespaces = namespaces
     }
 }
 
