@@ -67,6 +67,16 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     case freeBeforeScanned
     /// A hold for reading keeps nobody from the key.
     case readingHoldKeepsNobody
+    /// Readers see other namespaces before these are on stable storage.
+    case publishBeforeDurable
+    /// A database that is emptied may get a namespace that another one had.
+    case reuseNamespace
+    /// A rebuilt index has the keys of dead namespaces.
+    case resurrectNamespace
+    /// Writes to dead namespaces that were under way set slots.
+    case keepDeadWrites
+    /// What compaction is copying of a dead namespace keeps its slots.
+    case moveDeadSlots
 
     #if PLANTED_BUGS
     // Sendable because it is chosen before any thread starts that may look at it.

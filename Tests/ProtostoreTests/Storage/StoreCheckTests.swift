@@ -164,7 +164,7 @@ import Testing
                 for (number, record) in records.enumerated() {
                     let hash = record.key.withUnsafeBytes { KeyHash($0, namespace: 0, seed: superblock.hashSeed) }.index
                     guard storage.partition(of: hash) == partition, !isDamaged || number != 7 else { continue }
-                    try index.insert(hash, slot(isDamaged && number == 8 ? records[9] : record))
+                    try index.insert(hash, slot(isDamaged && number == 8 ? records[9] : record), of: 0, DatabaseNamespaces())
                     // Another key's hash, and a record that has a slot already.
                     if isDamaged, number == 20 { try index.insert(hash ^ 1 << 40, slot(records[21])) }
                 }
@@ -179,6 +179,19 @@ import Testing
                 : []
             #expect(check.report.findings.count == expected.count && expected.allSatisfy(check.report.findings.contains))
         }
+    }
+
+    @Test func aWrongNumberOfKeysIsDamage() throws {
+        let scratch = try store()
+        let datafile = try Datafile(directory: scratch.path)
+        let identity = try #require(try datafile.savedIndexIdentity(datafile.superblockCopies().superblock))
+        let storage = try IndexStorage.load(
+            from: scratch.path, identity: identity, into: PrivateIndexMemory(), partitionCount: 1)
+        #expect(storage.keyCount(ofNamespace: 0) == Self.keyCount && storage.keyCount(ofNamespace: 1) == 0)
+        storage.addKeys(-1, ofNamespace: 0)
+        var check = try StoreCheck(datafile.file, datafile.superblockCopies(), path: datafile.path)
+        try check.checkIndex(storage, of: datafile.file)
+        #expect(check.report.findings == [.keyCount(database: 0, count: Self.keyCount - 1, found: Self.keyCount)])
     }
 
     // MARK: Information

@@ -25,6 +25,8 @@ package enum CheckFinding: Equatable, Sendable {
     case slot(offset: Int)
     /// The newest record of a key, at this byte of the datafile, has none.
     case keyWithoutSlot(offset: Int)
+    /// The index says of a database that it has another number of keys than it has.
+    case keyCount(database: Int, count: Int, found: Int)
 
     package var isDamage: Bool {
         switch self {
@@ -69,6 +71,8 @@ extension CheckFinding: CustomStringConvertible {
         case .keyWithoutSlot(let offset):
             "index: the key of the record at byte \(offset) has no slot, so that it is answered as missing; a "
                 + "repair rebuilds the index"
+        case .keyCount(let database, let count, let found):
+            "index: it counts \(count) keys in database \(database), which has \(found); a repair rebuilds the index"
         }
     }
 

@@ -1,6 +1,7 @@
 /// Holds an index against the records: each key has one slot, that of its newest
 /// record, and there are no others. Of a record and its copy, which have the same sequence
-/// number, either will do; and a key whose time is over may have a slot or not.
+/// number, either will do; a key whose time is over may have a slot or not, and so may one of a
+/// namespace that no database has any more. The index's number of keys of each database must be right as well.
 ///
 /// DESIGN. In passes over a part of the hashes each: the newest record of each key
 /// is found from the summaries (`NewestRecords`), and gives the slot that there must
@@ -32,6 +33,7 @@ struct IndexCheck {
         _ storage: IndexStorage<Memory>, _ datafile: borrowing File, _ report: inout CheckReport
     ) throws(StoreError) {
         report.counts.slots = 0
+        var keyCounts = KeyCounts()
         var reader: SegmentReader
         do throws(SystemError) { reader = try SegmentReader(layout: layout) } catch { throw .system(error) }
         for partition in 0..<storage.partitionCount {
@@ -46,7 +48,7 @@ struct IndexCheck {
             for pass in 0..<count {
                 let part =
                     (roots.lowerBound + roots.count * pass / count)..<(roots.lowerBound + roots.count * (pass + 1) / count)
-                var expected = try newestSlots(of: part, datafile, &reader)
+                var expected = try newestSlots(of: part, datafile, &reader, &keyCounts)
                 var differences: [Int: Difference] = [:]
                 for root in part {
                     let found = index.slots(ofRoot: root)
@@ -57,11 +59,33 @@ struct IndexCheck {
                 if !differences.isEmpty { judge(differences, datafile, &reader, &report) }
             }
         }
+        // Where slots are wrong, counts are as well.
+        guard !report.findings.contains(where: \.isOfSlot) else { return }
+        for (database, namespace) in examination.superblock.namespaces.all.enumerated() {
+            let count = storage.keyCount(ofNamespace: namespace)
+            guard !keyCounts.permits(count, of: database) else { continue }
+            report.add(.keyCount(database: database, count: count, found: keyCounts.all[database]))
+        }
+    }
+
+    /// By database: how many keys there are, and how many of these may be expired.
+    private struct KeyCounts {
+        var all = [Int](repeating: 0, count: DatabaseNamespaces.databaseCount)
+        var expiring = [Int](repeating: 0, count: DatabaseNamespaces.databaseCount)
+
+        mutating func add(_ entry: NewestRecords.Entry) {
+            all[entry.database] += 1
+            if entry.slot.expires { expiring[entry.database] += 1 }
+        }
+
+        func permits(_ count: Int, of database: Int) -> Bool {
+            (all[database] - expiring[database]...all[database]).contains(count)
+        }
     }
 
     /// For each root the slots that there must be.
     private func newestSlots<File: BlockFile & ~Copyable>(
-        of roots: Range<Int>, _ datafile: borrowing File, _ reader: inout SegmentReader
+        of roots: Range<Int>, _ datafile: borrowing File, _ reader: inout SegmentReader, _ keyCounts: inout KeyCounts
     ) throws(StoreError) -> [[UInt64]] {
         do throws(SystemError) {
             var table = try NewestRecords(
@@ -71,7 +95,7 @@ struct IndexCheck {
                 let records = newestRecords(entries, of: segment.number, roots)
                 try records.withUnsafeBufferPointer { records throws(SystemError) in try table.insert(records) }
             }
-            return Self.slots(drainedFrom: &table, roots)
+            return Self.slots(drainedFrom: &table, roots, &keyCounts)
         } catch {
             throw .system(error)
         }
@@ -82,20 +106,21 @@ struct IndexCheck {
     ) -> [NewestRecords.Entry] {
         var records: [NewestRecords.Entry] = []
         for entry in entries where roots.contains(IndexLayout.root(of: entry.hash.index)) {
-            let record = IndexedRecord(
-                hash: entry.hash, sequence: entry.sequence,
-                offset: layout.segmentOffset(segment) + Int(entry.offset), recordBytes: Int(entry.recordBytes),
-                expires: entry.expiryMilliseconds != 0, kind: entry.kind, isCopy: entry.flags.contains(.copy))
-            if let newest = NewestRecords.Entry(record, layout: layout) { records.append(newest) }
+            guard let database = examination.superblock.namespaces.database(of: entry.namespace) else { continue }
+            let record = IndexedRecord(entry, inSegment: segment, layout: layout)
+            if let newest = NewestRecords.Entry(record, layout: layout, database: database) { records.append(newest) }
         }
         return records
     }
 
-    private static func slots(drainedFrom table: inout NewestRecords, _ roots: Range<Int>) -> [[UInt64]] {
+    private static func slots(
+        drainedFrom table: inout NewestRecords, _ roots: Range<Int>, _ keyCounts: inout KeyCounts
+    ) -> [[UInt64]] {
         var slots = [[UInt64]](repeating: [], count: roots.count)
         // The closure does not throw; the signature says only that another one might.
         try? table.drain { entry in
             guard !entry.isDelete else { return }
+            keyCounts.add(entry)
             let slot = entry.slot.tagged(IndexLayout.tag(of: entry.high))
             slots[IndexLayout.root(of: entry.high) - roots.lowerBound].append(slot.rawValue)
         }
@@ -130,12 +155,14 @@ struct IndexCheck {
         return difference
     }
 
-    /// Reports what is wrong: neither a copy in place of its original nor an expired key is.
+    /// Reports what is wrong: neither a copy in place of its original, nor an expired key, nor one of a
+    /// dead namespace is.
     private func judge<File: BlockFile & ~Copyable>(
         _ differences: [Int: Difference], _ datafile: borrowing File, _ reader: inout SegmentReader,
         _ report: inout CheckReport
     ) {
         let now = Clock.wallMilliseconds()
+        var differences = differences
         // By key: the newest record's sequence number, where it stands, and whether its time is over.
         var newest: [KeyHash: (sequence: UInt64, slots: Set<UInt64>, isExpired: Bool)] = [:]
         for segment in examination.segments where segment.footer != nil || segment.isUnsealed {
@@ -143,6 +170,10 @@ struct IndexCheck {
             where differences[IndexLayout.root(of: entry.hash.index)] != nil {
                 let record = IndexedRecord(entry, inSegment: segment.number, layout: layout)
                 let slot = record.slot(layout: layout)?.tagged(IndexLayout.tag(of: entry.hash.index)).rawValue
+                guard examination.superblock.namespaces.isLive(entry.namespace) else {
+                    if let slot { differences[IndexLayout.root(of: entry.hash.index)]?.there.remove(slot) }
+                    continue
+                }
                 let isExpired = entry.expiryMilliseconds != 0 && entry.expiryMilliseconds <= now
                 let known = newest[entry.hash]
                 if entry.sequence > known?.sequence ?? 0 {
@@ -152,7 +183,6 @@ struct IndexCheck {
                 }
             }
         }
-        var differences = differences
         for (hash, record) in newest {
             let root = IndexLayout.root(of: hash.index)
             let there = differences[root]?.there.intersection(record.slots) ?? []
@@ -169,6 +199,15 @@ struct IndexCheck {
 
     private func offset(of slot: UInt64) -> Int {
         Int(IndexSlot(rawValue: slot).location) * layout.granuleBytes
+    }
+}
+
+extension CheckFinding {
+    fileprivate var isOfSlot: Bool {
+        switch self {
+        case .slot, .keyWithoutSlot: true
+        default: false
+        }
     }
 }
 

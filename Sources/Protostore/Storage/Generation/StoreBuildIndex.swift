@@ -26,6 +26,8 @@ final class StoreBuildIndex: Sendable {
 
     /// Saves it beside the datafile. No worker may be at it any more.
     func save(to directory: String, identity: IndexIdentity) throws(IndexFileError) {
+        // All of them are keys of database 0.
+        storage.addKeys(partitions.reduce(0) { $0 + $1.index.withLock { $0.count } }, ofNamespace: 0)
         try storage.save(to: directory, identity: identity)
     }
 

@@ -4,6 +4,8 @@ struct IndexPartitions<Memory: IndexMemory & ~Copyable>: ~Copyable {
     private let first: Int
     private let partitions: UnsafeMutablePointer<HashIndex<Memory>>
     private var count = 0
+    /// By number of the database.
+    private(set) var keyCounts = [Int](repeating: 0, count: DatabaseNamespaces.databaseCount)
 
     /// - Throws: as `takePartition`.
     init(_ storage: IndexStorage<Memory>, _ numbers: Range<Int>) throws(IndexError) {
@@ -32,6 +34,7 @@ struct IndexPartitions<Memory: IndexMemory & ~Copyable>: ~Copyable {
             guard !entry.isDelete else { return }
             try partitions[storage.partition(of: entry.high) - first].insert(entry.high, entry.slot)
             keyCount += 1
+            keyCounts[entry.database] += 1
         }
         return keyCount
     }

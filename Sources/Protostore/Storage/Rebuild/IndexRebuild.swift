@@ -3,7 +3,8 @@
 /// DESIGN. A summary has an entry for each record of its segment, dead ones
 /// too. Of equal hashes (128 bits) the record of the highest sequence number
 /// counts; where that is a delete, none does. Equal sequence numbers are
-/// copies of one record. Segments come in any order, so what is known of a key
+/// copies of one record. Records of dead namespaces are left out; of the others
+/// the slots of each database are counted. Segments come in any order, so what is known of a key
 /// is kept until all have been seen (`NewestRecords`); to keep memory small
 /// that is done in passes, each for a part of the hashes (`IndexRebuildPlan`).
 /// One thread reads and sorts the entries out; others insert (`RebuildLane`).
@@ -20,6 +21,7 @@ package struct IndexRebuild {
     private let layout: DatafileLayout
     private let footers: [SegmentFooter]
     private let segmentsWithoutSummary: [Int]
+    private let namespaces: DatabaseNamespaces
     private let plan: IndexRebuildPlan
 
     /// Summaries between two questions whether to stop.
@@ -29,14 +31,16 @@ package struct IndexRebuild {
     /// - Parameters:
     ///   - footers: of sealed segments, each verified and held against its header.
     ///   - segmentsWithoutSummary: other segments that hold records.
+    ///   - namespaces: of the databases: records of other namespaces are garbage.
     ///   - plan: by default one that fits the number of entries.
     package init(
         layout: DatafileLayout, footers: [SegmentFooter], segmentsWithoutSummary: [Int] = [],
-        plan: IndexRebuildPlan? = nil
+        namespaces: DatabaseNamespaces = DatabaseNamespaces(), plan: IndexRebuildPlan? = nil
     ) {
         self.layout = layout
         self.footers = footers.sorted { $0.segment < $1.segment }
         self.segmentsWithoutSummary = segmentsWithoutSummary
+        self.namespaces = namespaces
         self.plan = plan ?? IndexRebuildPlan(entryCount: footers.reduce(0) { $0 + Int($1.entryCount) })
     }
 
@@ -76,6 +80,9 @@ package struct IndexRebuild {
         }
         keyCount = lanes.reduce(0) { $0 + $1.keyCount }
         damagedSegments = damaged.sorted()
+        for (database, namespace) in namespaces.all.enumerated() {
+            storage.addKeys(lanes.reduce(0) { $0 + $1.keyCounts[database] }, ofNamespace: namespace)
+        }
     }
 
     // MARK: Lanes
@@ -100,7 +107,7 @@ package struct IndexRebuild {
     private func begin<Memory: IndexMemory & ~Copyable>(
         _ pass: Int, _ lanes: [RebuildLane<Memory>]
     ) throws(IndexRebuildError) -> Scatter<Memory> {
-        var scatter = Scatter(lanes, layout: layout)
+        var scatter = Scatter(lanes, layout: layout, namespaces: namespaces)
         let entryCount = footers.reduce(0) { $0 + Int($1.entryCount) }
         do throws(SystemError) {
             for (number, lane) in lanes.enumerated() {

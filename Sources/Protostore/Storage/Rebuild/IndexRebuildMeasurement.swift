@@ -27,7 +27,8 @@ package struct IndexRebuildMeasurement: Sendable {
         try memory.unlink()
         let storage = try IndexStorage(memory, partitionCount: partitionCount)
         var rebuild = IndexRebuild(
-            layout: examination.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed, plan: plan)
+            layout: examination.superblock.layout, footers: footers, segmentsWithoutSummary: unsealed,
+            namespaces: examination.superblock.namespaces, plan: plan)
         let before = ProcessUsage.current()
         let start = Clock.monotonicNanoseconds()
         try rebuild.blockingRun(reading: datafile.file, into: storage) { _, _ in false }

@@ -54,12 +54,16 @@ package struct IndexReplay {
 
     private let entries: [Entry]
     private let layout: DatafileLayout
+    private let namespaces: DatabaseNamespaces
     private var entryAt: [Int: Int] = [:]
 
-    /// - Parameter entries: in any order.
-    package init(_ entries: [Entry], layout: DatafileLayout) {
+    /// - Parameters:
+    ///   - entries: in any order.
+    ///   - namespaces: of the databases: slots of others are not counted.
+    package init(_ entries: [Entry], layout: DatafileLayout, namespaces: DatabaseNamespaces = DatabaseNamespaces()) {
         self.entries = entries
         self.layout = layout
+        self.namespaces = namespaces
         for (number, entry) in entries.enumerated() { entryAt[entry.record.offset] = number }
     }
 
@@ -102,12 +106,12 @@ package struct IndexReplay {
                 _ = index.replace(hash, oldLocation: location, with: slot)
                 changeCount += 1
             } else if !entry.record.isCopy {
-                try index.insert(hash, slot)
+                try index.insert(hash, slot, of: entry.namespace, namespaces)
                 changeCount += 1
             }
         }
         for location in stale {
-            _ = index.remove(hash, location: location)
+            _ = index.remove(hash, location: location, of: entry.namespace, namespaces)
             changeCount += 1
         }
     }

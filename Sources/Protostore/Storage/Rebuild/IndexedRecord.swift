@@ -13,10 +13,12 @@ package struct IndexedRecord: Equatable, Sendable {
     package var kind: Record.Kind
     /// Whether it is compaction's copy of an older record of the same sequence number.
     package var isCopy: Bool
+    /// Of the key.
+    package var namespace: UInt32
 
     package init(
         hash: KeyHash, sequence: UInt64, offset: Int, recordBytes: Int, expires: Bool = false,
-        kind: Record.Kind = .put, isCopy: Bool = false
+        kind: Record.Kind = .put, isCopy: Bool = false, namespace: UInt32 = 0
     ) {
         self.hash = hash
         self.sequence = sequence
@@ -25,6 +27,7 @@ package struct IndexedRecord: Equatable, Sendable {
         self.expires = expires
         self.kind = kind
         self.isCopy = isCopy
+        self.namespace = namespace
     }
 
     /// - Returns: nil where the entry does not lie among the records of its segment.
@@ -36,7 +39,8 @@ package struct IndexedRecord: Equatable, Sendable {
         self.init(
             hash: entry.hash, sequence: entry.sequence,
             offset: layout.segmentOffset(Int(footer.segment)) + offset, recordBytes: Int(entry.recordBytes),
-            expires: entry.expiryMilliseconds != 0, kind: entry.kind, isCopy: entry.flags.contains(.copy))
+            expires: entry.expiryMilliseconds != 0, kind: entry.kind, isCopy: entry.flags.contains(.copy),
+            namespace: entry.namespace)
     }
 
     /// The record's slot, without its tag.

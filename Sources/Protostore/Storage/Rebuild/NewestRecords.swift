@@ -6,15 +6,16 @@
 /// emptied from one end to the other, and growing is one pass from table to
 /// table. In both cases memory that was passed is given back on the way.
 ///
-/// Keys are told apart by 88 bits of their hash. Among 2^30 keys, chance makes
-/// two of them one in fewer than one of a hundred million stores.
+/// Keys are told apart by 84 bits of their hash. Among 2^30 keys, chance makes
+/// two of them one in about one of thirty million stores.
 ///
 /// ASSUMPTIONS. Hashes are uniform: others are held as well, but slowly.
 struct NewestRecords: ~Copyable {
     /// ```
     /// high       hash bits 127...64
     /// sequence   sequence number
-    /// packed     bits 63...40  hash bits 63...40
+    /// packed     bits 63...44  hash bits 63...44
+    ///            bits 43...40  the key's database
     ///            bit  39       1: a delete
     ///            bits 38...0   the slot without its tag, never 0
     /// ```
@@ -23,21 +24,24 @@ struct NewestRecords: ~Copyable {
         var sequence: UInt64
         var packed: UInt64
 
-        static let hashMask: UInt64 = ~0 << 40
+        static let hashMask: UInt64 = ~0 << 44
+        static let databaseShift: UInt64 = 40
         static let deleteBit: UInt64 = 1 << 39
 
+        /// - Parameter database: whose namespace is the record's: 0...15.
         /// - Returns: nil where no slot can point to the record.
         @inline(__always)
-        init?(_ record: IndexedRecord, layout: DatafileLayout) {
+        init?(_ record: IndexedRecord, layout: DatafileLayout, database: Int = 0) {
             guard let slot = record.slot(layout: layout) else { return nil }
             high = record.hash.high
             sequence = record.sequence
             packed =
-                record.hash.low & Self.hashMask | (record.kind == .delete ? Self.deleteBit : 0)
+                record.hash.low & Self.hashMask | UInt64(database & 15) << Self.databaseShift | (record.kind == .delete ? Self.deleteBit : 0)
                 | slot.rawValue & IndexSlot.payloadMask
         }
 
         var isEmpty: Bool { packed == 0 }
+        var database: Int { Int(packed >> Self.databaseShift & 15) }
         var isDelete: Bool { packed & Self.deleteBit != 0 }
         var slot: IndexSlot { IndexSlot(rawValue: packed & IndexSlot.payloadMask) }
 

@@ -49,6 +49,8 @@ final class RebuildLane<Memory: IndexMemory & ~Copyable>: @unchecked Sendable {
     }
 
     var roots: Range<Int> { partitions.roots }
+    /// By number of the database.
+    var keyCounts: [Int] { partitions.keyCounts }
 
     /// Begins a pass over hashes of some of ``roots``.
     /// - Parameter countMax: how many keys are expected at most.

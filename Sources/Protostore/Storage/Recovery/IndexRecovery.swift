@@ -9,6 +9,9 @@
 ///
 /// REBUILD. From summaries; of segments without one from the directories of commits,
 /// or from the records themselves.
+///
+/// DEAD NAMESPACES. Records of namespaces that no database has any more are left out
+/// of both. A live index may have slots of them; `SegmentPlanner+DeadNamespaces` goes on with their sweep.
 struct IndexRecovery {
     private let examination: StoreExamination
     /// What was found damaged on the way, for the first time.
@@ -36,7 +39,8 @@ struct IndexRecovery {
         var incomplete: Set<Int> = []
         var rebuild = IndexRebuild(
             layout: layout, footers: examination.segments.compactMap(\.footer),
-            segmentsWithoutSummary: examination.segments.filter(\.isUnsealed).map(\.number))
+            segmentsWithoutSummary: examination.segments.filter(\.isUnsealed).map(\.number),
+            namespaces: examination.superblock.namespaces)
         do throws(IndexRebuildError) {
             try rebuild.blockingRun(reading: datafile, into: storage, shouldStop: shouldStop) { number, body in
                 let records = examination.records(ofSegment: number, datafile, &reader)
@@ -64,7 +68,7 @@ struct IndexRecovery {
         do throws(SystemError) {
             let keys = try RecordKeyReader(examination)
             guard let entries = try entries(from: floor, datafile, keys) else { return nil }
-            var replay = IndexReplay(entries, layout: layout)
+            var replay = IndexReplay(entries, layout: layout, namespaces: examination.superblock.namespaces)
             do throws(IndexError) {
                 try replay.blockingApply(to: live.storage) { keys.storedKey(at: $0, of: datafile) }
             } catch {
@@ -115,7 +119,8 @@ struct IndexRecovery {
             } else {
                 found = examination.records(ofSegment: segment.number, datafile, &reader)
             }
-            let newer = found.filter { $0.sequence >= floor }
+            // Slots of dead namespaces are swept later.
+            let newer = found.filter { $0.sequence >= floor && examination.superblock.namespaces.isLive($0.namespace) }
             guard entries.count + newer.count <= Self.replayCountMax else { return nil }
             for entry in newer {
                 let record = IndexedRecord(entry, inSegment: segment.number, layout: layout)
@@ -161,7 +166,7 @@ extension IndexedRecord {
         self.init(
             hash: entry.hash, sequence: entry.sequence, offset: layout.segmentOffset(segment) + Int(entry.offset),
             recordBytes: Int(entry.recordBytes), expires: entry.expiryMilliseconds != 0, kind: entry.kind,
-            isCopy: entry.flags.contains(.copy))
+            isCopy: entry.flags.contains(.copy), namespace: entry.namespace)
     }
 }
 

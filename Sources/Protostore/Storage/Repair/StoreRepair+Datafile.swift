@@ -83,7 +83,8 @@ extension StoreRepair {
                     // A cache: without it the next start rebuilds it.
                     isSaved = (try? storage.save(
                         to: datafile.directory,
-                        identity: IndexIdentity(superblock, logEnds: logEnds, datafile: datafile.file))) != nil
+                        identity: IndexIdentity(superblock, logEnds: logEnds, datafile: datafile.file),
+                        namespaces: superblock.namespaces)) != nil
                 }
             } catch {
                 throw .system(error)
@@ -115,7 +116,7 @@ extension CheckFinding {
 
     fileprivate var isOfSlots: Bool {
         switch self {
-        case .slot, .keyWithoutSlot, .indexFile: true
+        case .slot, .keyWithoutSlot, .keyCount, .indexFile: true
         default: false
         }
     }
