@@ -37,6 +37,7 @@ package final class Store: Sendable {
     package let opening: StoreOpening
     /// Makes segments ahead of need, and frees them.
     package let planner: SegmentPlanner
+    package let databases: StoreDatabases
     private let indexStorage: IndexStorage<SharedIndexMemory>
     /// What the index occupies.
     package var indexBytes: Int { indexStorage.byteCount }
@@ -90,6 +91,7 @@ package final class Store: Sendable {
         plannerOptions.shardCount = options.shardCount
         plannerOptions.sweepMilliseconds = options.sweepMilliseconds
         planner = try SegmentPlanner(opening, Self.maker(opening, examination, options, datafile), plannerOptions)
+        databases = StoreDatabases(opening) { [indexStorage] in indexStorage.keyCount(ofNamespace: $0) }
         self.datafile = datafile
         self.logger = logger
         Failpoint.reached(.beforeLiveIndex)
@@ -161,7 +163,8 @@ package final class Store: Sendable {
         do {
             try indexStorage.save(
                 to: datafile.directory,
-                identity: IndexIdentity(opening.superblock.current, logEnds: logEnds, datafile: datafile.file))
+                identity: IndexIdentity(opening.superblock.current, logEnds: logEnds, datafile: datafile.file),
+                namespaces: opening.superblock.current.namespaces)
         } catch {
             logger.warning("the index was not saved and will be rebuilt at the next start: \(error)")
         }

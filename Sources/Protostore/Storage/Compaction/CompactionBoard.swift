@@ -145,7 +145,7 @@ package final class ShardDesk: Sendable {
 package enum CompactionMessage: Sendable {
     /// Copy what is live in a segment.
     case copy(SegmentOrder)
-    /// Free the slots of records that have expired.
+    /// Free the slots of records that have expired, and of dead namespaces.
     case sweep(SegmentOrder)
     /// The segment to fill with copies.
     case target(CopyTarget)
@@ -157,6 +157,8 @@ package enum CompactionMessage: Sendable {
     case noticePace
     /// Say which records have expired of the segments that are not sealed.
     case collectExpired
+    /// Say which records of the segments that are not sealed are of dead namespaces.
+    case collectDead
     /// End no commit until it is lifted, and say where the log is.
     case barrier(BackupBarrier)
 }
@@ -193,6 +195,13 @@ package enum PlannerMessage: Sendable {
     /// From a thread that copies the store, and not from a shard.
     case backup(BackupOrder)
     case backupEnded(BackupOrder)
+    /// Databases have other namespaces.
+    case namespacesChanged
+    /// The shard sets no slots of dead namespaces any more, and has said which of its open segment's
+    /// records are of such. `sealing`: a segment of its log that is on its way to the disk.
+    case knowsDead(shard: Int, sealing: Int?)
+    /// All records of the order were looked at.
+    case swept(SegmentOrder)
 }
 
 /// A record whose time is over.

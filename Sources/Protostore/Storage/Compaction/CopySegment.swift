@@ -11,6 +11,7 @@ struct CopySegment: ~Copyable {
     /// A copied record: whose slot points to the original.
     struct Move: BitwiseCopyable {
         var hash: UInt64
+        var namespace: UInt32
         var oldLocation: UInt64
         var slot: IndexSlot
     }
@@ -69,7 +70,7 @@ struct CopySegment: ~Copyable {
             let slot = IndexSlot(
                 recordAt: offset, byteCount: header.byteCount, expires: header.expiryMilliseconds != 0, layout: layout)
         {
-            moves.append(Move(hash: hash.index, oldLocation: oldLocation, slot: slot))
+            moves.append(Move(hash: hash.index, namespace: header.namespace, oldLocation: oldLocation, slot: slot))
         }
         return true
     }

@@ -24,6 +24,8 @@ struct SegmentLedger {
         var order = 0
         /// Bytes of deletes that cover nothing any more.
         var droppableBytes: UInt64 = 0
+        /// Bytes of deletes of dead namespaces, as far as they were seen.
+        var deadDeleteBytes: UInt64 = 0
     }
 
     let layout: DatafileLayout
@@ -90,7 +92,8 @@ struct SegmentLedger {
             let share = Double(max(0, table.liveBytes(of: segment))) / Double(footer.putSlotBytes)
             live = min(1, share) * Double(footer.putBytes)
         }
-        return Int(live) + Int(clamping: footer.deleteBytes) - Int(clamping: min(lines[segment].droppableBytes, footer.deleteBytes))
+        let (decided, isOver) = lines[segment].droppableBytes.addingReportingOverflow(lines[segment].deadDeleteBytes)
+        return Int(live) + Int(clamping: footer.deleteBytes) - Int(clamping: isOver ? footer.deleteBytes : min(decided, footer.deleteBytes))
     }
 
     /// Of all its records, without padding.

@@ -1,4 +1,4 @@
-/// Expired keys' slots, and deletes that cover nothing: what takes a look at summaries.
+/// Slots of expired keys, and deletes that cover nothing: what takes a look at summaries.
 extension SegmentPlanner {
     struct SweepState {
         /// On the monotonic clock.
@@ -55,11 +55,22 @@ extension SegmentPlanner {
         }
     }
 
-    private func order(_ expired: [SummaryEntry], of segment: Int) {
-        guard !expired.isEmpty else { return }
-        for (shard, part) in byShard(expired).enumerated() where !part.isEmpty {
+    /// Has the slots of records freed that have expired, or are of dead namespaces.
+    func order(_ records: [SummaryEntry], of segment: Int) {
+        guard !records.isEmpty else { return }
+        for (shard, part) in byShard(records).enumerated() where !part.isEmpty {
+            sweepCounts[segment, default: 0] += 1
+            deadSweep?.orderCount += 1
             tell(shard, .sweep(SegmentOrder(segment: segment, shard: shard, entries: part)))
         }
+    }
+
+    /// An order to sweep has come back.
+    func takeSwept(_ order: SegmentOrder) {
+        if let sweep = deadSweep, sweep.orderCount > 0 { deadSweep?.orderCount -= 1 }
+        let count = (sweepCounts[order.segment] ?? 1) - 1
+        sweepCounts[order.segment] = count > 0 ? count : nil
+        if count <= 0, unretired.remove(order.segment) != nil { free(order.segment) }
     }
 
     // MARK: Deletes that cover nothing
@@ -77,7 +88,9 @@ extension SegmentPlanner {
             return true
         }
         if let entries = reader.blockingRead(ledger[segment].footer, of: datafile) {
-            survey?.take(entries, of: segment)
+            // Those of dead namespaces cover nothing, and are covered by nothing.
+            noteDeadDeletes(entries, of: segment)
+            survey?.take(entries.filter { namespaces.isLive($0.namespace) }, of: segment)
         } else {
             ledger[segment].isBlocked = true
             survey?.giveUp()
@@ -94,8 +107,9 @@ extension SegmentPlanner {
             let line = ledger.lines[segment]
             all.append(segment)
             recordCount += Int(line.footer.entryCount)
-            guard line.footer.deleteBytes > line.droppableBytes, line.state == .sealed, isApplied(line) else { continue }
-            undecided += line.footer.deleteBytes - line.droppableBytes
+            let decided = line.droppableBytes + line.deadDeleteBytes
+            guard line.footer.deleteBytes > decided, line.state == .sealed, isApplied(line) else { continue }
+            undecided += line.footer.deleteBytes - decided
             sources.append(segment)
         }
         let isMuch = undecided >= UInt64(options.surveyBytesMin ?? max(ledger.capacity / 4, ledger.capacity * all.count / 32))

@@ -122,7 +122,9 @@ extension SegmentPlanner {
     }
 
     private func isDroppable(_ entry: SummaryEntry) -> Bool {
-        guard entry.kind == .delete, let newest = droppable[entry.hash] else { return false }
+        guard entry.kind == .delete else { return false }
+        guard namespaces.isLive(entry.namespace) else { return true }
+        guard let newest = droppable[entry.hash] else { return false }
         return entry.sequence <= newest
     }
 

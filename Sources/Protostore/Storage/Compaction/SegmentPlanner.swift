@@ -5,7 +5,7 @@
 /// ```
 /// a step:  messages of shards -> the map: finished copies count -> slots move (shards)
 ///          orders that are done -> SegmentMaker.retire -> the map: free -> ready again
-///          sweep, tombstone survey: one summary at a time
+///          sweeps, tombstone survey: one summary at a time
 ///          choose a victim: its summary, by shard -> orders
 ///          how fast shards may copy
 /// ```
@@ -70,6 +70,16 @@ package final class SegmentPlanner: @unchecked Sendable {
     let unsealedSegments: Set<Int>
 
     var sweep = SweepState()
+    /// Orders to sweep that are with shards, by segment.
+    var sweepCounts: [Int: Int] = [:]
+    /// Segments that hold nothing any more, and of which such an order is still under way: while it is, they
+    /// must not be used again.
+    var unretired: Set<Int> = []
+    /// Of the databases, as of the beginning of the step.
+    var namespaces: DatabaseNamespaces
+    var deadSweep: DeadSweep?
+    /// A summary could not be read: the next opening tries again.
+    var hasFailedToSweep = false
     var survey: TombstoneSurvey?
     var droppable = DroppableDeletes()
     /// For the next survey.
@@ -90,6 +100,7 @@ package final class SegmentPlanner: @unchecked Sendable {
         superblock = opening.superblock
         shardlessLogEnds = opening.logEnds.dropFirst(options.shardCount)
         unsealedSegments = opening.unsealedSegments
+        namespaces = opening.parts.namespaces.current.namespaces
         self.maker = maker
         self.options = options
         reader = try SummaryReader(layout: opening.parts.segments.layout)
@@ -128,9 +139,16 @@ package final class SegmentPlanner: @unchecked Sendable {
         }
         // Before the messages: what is sealed meanwhile comes with the next step's.
         let floor = parts.compaction.desks.reduce(UInt64.max) { min($0, $1.floor) }
+        noteNamespaces()
         for message in parts.compaction.takeForPlanner() { take(message) }
         if isAtBarrier { return (.wait(milliseconds: Self.barrierMilliseconds), toWake) }
         if let failure = countFinishedCopies(datafile) { return (failure, toWake) }
+        let isSweepingDead: Bool
+        do throws(SystemError) {
+            isSweepingDead = try deadSweepStep(datafile)
+        } catch {
+            return (.storeFailed(parts.health.fail(error.code) ? error : nil), toWake)
+        }
         let isSweeping = sweepStep(datafile, now)
         let isSurveying = surveyStep(datafile, floor)
         let isChoosing = planStep(datafile)
@@ -143,7 +161,7 @@ package final class SegmentPlanner: @unchecked Sendable {
         parts.pool.setMayGrow(canProvide(made))
         updateStatistics(now)
         postBarrierIfAsked()
-        let isBusy = isSweeping || isSurveying || isChoosing
+        let isBusy = isSweepingDead || isSweeping || isSurveying || isChoosing
         return (outcome(made, isBusy: isBusy, now), toWake)
     }
 
@@ -185,6 +203,7 @@ package final class SegmentPlanner: @unchecked Sendable {
         case .logSealed(let log, let footer):
             ledger.addSealed(footer, log: log)
             sealedSinceSurvey += 1
+            noteSealedForDeadSweep(Int(footer.segment))
             noteSealedForBackup(footer)
         case .wantsTarget(let shard): targetsWanted.append(shard)
         case .copiesSealed(let shard, let footer):
@@ -197,6 +216,10 @@ package final class SegmentPlanner: @unchecked Sendable {
         case .arrived(let barrier, let cut): takeArrival(barrier, cut)
         case .backup(let order): takeBackup(order)
         case .backupEnded(let order): endBackup(order)
+        // Each step looks for itself.
+        case .namespacesChanged: break
+        case .knowsDead(_, let sealing): takeKnowledge(sealing: sealing)
+        case .swept(let order): takeSwept(order)
         }
     }
 
@@ -211,11 +234,16 @@ package final class SegmentPlanner: @unchecked Sendable {
             Failpoint.reached(.beforeFree)
             statistics.withLock { $0.freedSegments += 1 }
             ledger.remove(order.segment)
-            if heldFrees != nil { heldFrees?.append(order.segment) } else { maker.retire([order.segment]) }
+            if sweepCounts[order.segment] == nil { free(order.segment) } else { unretired.insert(order.segment) }
         } else {
             ledger[order.segment].state = .sealed
             ledger[order.segment].isBlocked = true
         }
+    }
+
+    /// Nothing of the segment is needed any more, unless by a copy of the store.
+    func free(_ segment: Int) {
+        if heldFrees != nil { heldFrees?.append(segment) } else { maker.retire([segment]) }
     }
 
     /// Says in the map that finished copies count, and lets slots move to them.
@@ -294,6 +322,8 @@ package struct CompactionStatistics: Equatable, Sendable {
     package var blockedSegments = 0
     package var droppedDeletes = 0
     package var surveys = 0
+    /// How often all slots of dead namespaces were looked for.
+    package var deadSweeps = 0
 
     package init() {}
 }

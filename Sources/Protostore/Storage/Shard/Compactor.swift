@@ -50,7 +50,7 @@ struct Compactor: ~Copyable {
 
     /// To be copied, in order; the first is under way.
     var orders: [SegmentOrder] = []
-    /// To be freed of expired slots.
+    /// To be freed of slots of expired records and dead namespaces.
     var sweeps: [SegmentOrder] = []
     var batch = Batch()
     /// Whose records are in the segment that is being filled.
@@ -77,6 +77,8 @@ struct Compactor: ~Copyable {
 
     /// Where a look at the records of segments that are not sealed goes on.
     struct CollectionCursor {
+        /// Records of dead namespaces are looked for as well, and the planner is told when that is done.
+        var isOfDead = false
         var segment = -1
         var position = 0
         var found: [ExpiredRecord] = []

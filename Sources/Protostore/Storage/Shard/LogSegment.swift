@@ -73,17 +73,21 @@ final class LogSegment {
     var currentFooter: SegmentFooter { footer }
 
     /// Looks at up to `countMax` records from `position` on for those that have expired.
+    /// - Parameter live: where it is given, puts of all other namespaces are looked for as well.
     /// - Returns: whether these were the last.
-    func collectExpired(from position: inout Int, countMax: Int, now: UInt64, into found: inout [ExpiredRecord]) -> Bool {
+    func collectExpired(
+        from position: inout Int, countMax: Int, now: UInt64, live: DatabaseNamespaces?, into found: inout [ExpiredRecord]
+    ) -> Bool {
         let earliest = footer.earliestExpiryMilliseconds
-        guard earliest != 0, earliest <= now else { return true }
+        guard earliest != 0 && earliest <= now || live != nil else { return true }
         let end = min(entryCount, position + countMax)
         for number in position..<max(position, end) {
             let bytes = UnsafeRawBufferPointer(
                 start: summary.base + number * SummaryEntry.byteCount, count: SummaryEntry.byteCount)
-            guard let entry = SummaryEntry(bytes), entry.expiryMilliseconds != 0, entry.expiryMilliseconds <= now else {
-                continue
-            }
+            guard let entry = SummaryEntry(bytes) else { continue }
+            let isExpired = entry.expiryMilliseconds != 0 && entry.expiryMilliseconds <= now
+            let isDead = entry.kind == .put && live?.isLive(entry.namespace) == false
+            guard isExpired || isDead else { continue }
             found.append(ExpiredRecord(segment: segment, entry: entry))
         }
         position = max(position, end)

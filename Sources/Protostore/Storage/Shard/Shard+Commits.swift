@@ -180,15 +180,17 @@ extension Shard where Memory: ~Copyable {
         pending[entry.key].facts = RecordFacts(entry.header)
     }
 
-    /// Makes `slot` the key's base, in the index as well.
-    mutating func point(_ number: UInt32, to slot: IndexSlot?) {
+    /// Makes the slot of `record` the key's base, in the index as well; none where the key's namespace has died
+    /// meanwhile.
+    mutating func point(_ number: UInt32, to record: IndexSlot?) {
         let key = pending[number]
         let old = key.base == .present ? key.slot : nil
+        let slot = isDead(key.namespace) && !PlantedBug.isPlanted(.keepDeadWrites) ? nil : record
         switch (old, slot) {
         case (let old?, let slot?): replaceSlot(key.hash, old, with: slot)
-        case (let old?, nil): removeSlot(key.hash, old)
+        case (let old?, nil): removeSlot(key.hash, old, of: key.namespace)
         case (nil, let slot?):
-            insertReservedSlot(key.hash, slot)
+            insertReservedSlot(key.hash, slot, of: key.namespace)
             pending[number].hasReservation = false
         case (nil, nil): break
         }

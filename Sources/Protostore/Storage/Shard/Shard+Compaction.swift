@@ -11,6 +11,7 @@
 /// - A put is live if and only if a slot points to it. A delete is copied; the planner has
 ///   left out those that cover nothing. A put that has expired is copied as a delete of the
 ///   same sequence number, since it may hide an older version.
+/// - Of a namespace that no database has any more nothing is copied, and slots are freed.
 /// - A copy keeps its sequence number. A slot moves only if it still points to the original.
 /// - While a write of a key is under way, its records wait: what the slot says is then not
 ///   what the log says.
@@ -30,6 +31,8 @@ extension Shard where Memory: ~Copyable {
     }
 
     private mutating func takeCompactionMail() {
+        // What is in it may be newer than the turn.
+        noteNamespaces()
         for message in compactor.desk.take() {
             switch message {
             case .copy(let order): compactor.orders.append(order)
@@ -39,6 +42,7 @@ extension Shard where Memory: ~Copyable {
             case .sealCopies: compactor.mustSeal = true
             case .kept(let segment): keep(segment)
             case .collectExpired: compactor.collecting = compactor.collecting ?? Compactor.CollectionCursor()
+            case .collectDead: compactor.collecting = Compactor.CollectionCursor(isOfDead: true)
             case .barrier(let barrier): arrive(at: barrier)
             }
         }
@@ -97,6 +101,10 @@ extension Shard where Memory: ~Copyable {
     /// - Returns: false where it has to wait.
     private mutating func carryOut(_ move: CopySegment.Move) -> Bool {
         guard let old = slot(of: move.hash, at: move.oldLocation) else { return true }
+        if isDead(move.namespace), !PlantedBug.isPlanted(.moveDeadSlots) {
+            removeSlot(move.hash, old, of: move.namespace)
+            return true
+        }
         // A search goes through locations in order, and could miss one that moves.
         guard !pending.isResolving(hash: move.hash) else { return false }
         let slot = move.slot
@@ -145,10 +153,13 @@ extension Shard where Memory: ~Copyable {
     /// Looks for expired records in what is not sealed, a piece at a time.
     private mutating func collectExpired() {
         guard var cursor = compactor.collecting else { return }
-        let isDone = log.collectExpired(&cursor, now: time.wallMilliseconds)
+        let isDone = log.collectExpired(
+            &cursor, now: time.wallMilliseconds, live: cursor.isOfDead ? namespaces.namespaces : nil)
         compactor.collecting = isDone ? nil : cursor
-        if !isDone { compactor.wantsTurn = true }
-        if isDone, !cursor.found.isEmpty { compactor.board.tellPlanner(.expired(cursor.found)) }
+        guard isDone else { return compactor.wantsTurn = true }
+        if !cursor.found.isEmpty { compactor.board.tellPlanner(.expired(cursor.found)) }
+        guard cursor.isOfDead else { return }
+        compactor.board.tellPlanner(.knowsDead(shard: number, sealing: log.sealing?.segment))
     }
 
     private mutating func sweepExpired() {
@@ -168,7 +179,11 @@ extension Shard where Memory: ~Copyable {
             } else {
                 compactor.wantsTurn = true
             }
-            if end < order.entries.count || !order.deferred.isEmpty { left.append(order) }
+            if end < order.entries.count || !order.deferred.isEmpty {
+                left.append(order)
+            } else {
+                compactor.board.tellPlanner(.swept(order))
+            }
         }
         compactor.sweeps = left
     }
@@ -177,8 +192,12 @@ extension Shard where Memory: ~Copyable {
     private mutating func sweep(_ entry: SummaryEntry, of segment: Int) -> Bool {
         guard let slot = slot(of: entry.hash.index, at: location(of: entry, in: segment)) else { return true }
         guard !pending.contains(hash: entry.hash.index) else { return false }
+        if isDead(entry.namespace) {
+            removeSlot(entry.hash.index, slot, of: entry.namespace)
+            return true
+        }
         guard isExpired(entry.expiryMilliseconds), isAlone(entry.hash.index) else { return true }
-        removeSlot(entry.hash.index, slot)
+        removeSlot(entry.hash.index, slot, of: entry.namespace)
         counters.expiredKeys &+= 1
         return true
     }

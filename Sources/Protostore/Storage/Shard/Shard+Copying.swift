@@ -67,8 +67,12 @@ extension Shard where Memory: ~Copyable {
 
     private mutating func examine(_ entry: SummaryEntry, of order: SegmentOrder) -> Verdict {
         let hash = entry.hash.index
-        if entry.kind == .delete { return .copy }
+        if entry.kind == .delete { return isDead(entry.namespace) ? .skip : .copy }
         guard !pending.hasUnapplied(hash: hash) else { return .wait }
+        if isDead(entry.namespace) {
+            dropDead(entry, in: order.segment)
+            return .skip
+        }
         let isExpired = isExpired(entry.expiryMilliseconds)
         guard let slot = slot(of: hash, at: location(of: entry, in: order.segment)) else {
             // One that has expired and was swept may still hide an older version.
@@ -76,7 +80,7 @@ extension Shard where Memory: ~Copyable {
         }
         // A write of its key may wait for the space that this would free: it is copied as it is.
         guard isExpired, isAlone(hash), !pending.contains(hash: hash) else { return .copy }
-        removeSlot(hash, slot)
+        removeSlot(hash, slot, of: entry.namespace)
         counters.expiredKeys &+= 1
         return PlantedBug.isPlanted(.dropExpired) ? .skip : .copy
     }
@@ -168,6 +172,10 @@ extension Shard where Memory: ~Copyable {
         guard var header = Record.decodeHeader(record, bytesMax: record.count, seed: seed) else {
             report(.damagedHeader, at: offset)
             order.isIncomplete = true
+            return true
+        }
+        if isDead(header.namespace) {
+            dropDead(entry, in: order.segment)
             return true
         }
         // One that came while it was read. What it deletes must not be copied: `ShardDesk.copiesFloor`.

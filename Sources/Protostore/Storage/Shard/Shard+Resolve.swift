@@ -62,11 +62,11 @@ extension Shard where Memory: ~Copyable {
         let known = pending[number].slot
         guard known == nil || header.sequence > pending[number].facts.sequence else {
             // A slot that a write had to leave, since its record could not be read then.
-            removeSlot(pending[number].hash, operation.read.slot)
+            removeSlot(pending[number].hash, operation.read.slot, of: header.namespace)
             arena.deallocate(operation.buffer)
             return resolveNext(operation.read)
         }
-        if let known { removeSlot(pending[number].hash, known) }
+        if let known { removeSlot(pending[number].hash, known, of: header.namespace) }
         dropValue(of: number)
         pending[number].slot = operation.read.slot
         pending[number].facts = RecordFacts(header)

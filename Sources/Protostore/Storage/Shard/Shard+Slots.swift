@@ -1,8 +1,8 @@
 /// Changes of the index, each of which moves live bytes between segments.
 extension Shard where Memory: ~Copyable {
     @inline(__always)
-    mutating func insertReservedSlot(_ hash: UInt64, _ slot: IndexSlot) {
-        index.insertReserved(hash, slot)
+    mutating func insertReservedSlot(_ hash: UInt64, _ slot: IndexSlot, of namespace: UInt32) {
+        index.insertReserved(hash, slot, of: namespace, namespaces.namespaces)
         store.segments.count(slot, isLive: true)
     }
 
@@ -19,10 +19,30 @@ extension Shard where Memory: ~Copyable {
     /// - Returns: false if there is no such slot.
     @inline(__always)
     @discardableResult
-    mutating func removeSlot(_ hash: UInt64, _ old: IndexSlot) -> Bool {
-        guard index.remove(hash, location: old.location) else { return false }
+    mutating func removeSlot(_ hash: UInt64, _ old: IndexSlot, of namespace: UInt32) -> Bool {
+        guard index.remove(hash, location: old.location, of: namespace, namespaces.namespaces) else { return false }
         store.segments.count(old, isLive: false)
         return true
+    }
+
+    // MARK: Namespaces
+
+    /// Takes over what has changed of the databases' namespaces.
+    @inline(__always)
+    mutating func noteNamespaces() {
+        if store.namespaces.generation != namespaces.generation { namespaces = store.namespaces.current }
+    }
+
+    /// Whether no database has the namespace any more. Never so of one of which a request came that
+    /// was taken since the last ``noteNamespaces()``, unless it has died since then.
+    @inline(__always)
+    func isDead(_ namespace: UInt32) -> Bool { !namespaces.namespaces.isLive(namespace) }
+
+    /// Frees the slot of a record of a dead namespace, if there is one.
+    mutating func dropDead(_ entry: SummaryEntry, in segment: Int) {
+        let hash = entry.hash.index
+        guard let slot = slot(of: hash, at: location(of: entry, in: segment)) else { return }
+        removeSlot(hash, slot, of: entry.namespace)
     }
 
     /// The slot of a hash that points to this place, if there is one.

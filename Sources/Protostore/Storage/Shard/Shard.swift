@@ -35,6 +35,8 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// read: so they have memory of their own.
     var copies: BufferArena
     package var time = ShardTime()
+    /// As of the beginning of the turn, or newer.
+    var namespaces: NamespaceMap.Version
 
     var arrivals: Ring<ShardRequest>
     var waiting: Ring<WaitingRead>
@@ -85,6 +87,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
         (buffers + 1).initialize(to: second)
         self.number = number
         self.store = store
+        namespaces = store.namespaces.current
         self.options = options
         recordBytesMax = min(SegmentSpace.recordBytesMax(layout), SizeClass.byteCountMax - ReadExtent.sectorBytes)
         self.index = index
@@ -162,6 +165,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     /// writes what is to be written. The caller sets `time` before and submits to the
     /// device afterwards, once.
     package mutating func act<Device: BlockDevice & ~Copyable>(on device: inout Device) {
+        noteNamespaces()
         endCommitIfDone()
         // Before what arrives now, or a large record would wait for ever.
         resumeStalled()

@@ -198,13 +198,13 @@ struct ShardLog: ~Copyable {
 
     /// Looks for expired records in the segment that is being filled.
     /// - Returns: whether it has looked at all of them.
-    func collectExpired(_ cursor: inout Compactor.CollectionCursor, now: UInt64) -> Bool {
+    func collectExpired(_ cursor: inout Compactor.CollectionCursor, now: UInt64, live: DatabaseNamespaces?) -> Bool {
         guard let current else { return true }
         if cursor.segment != current.segment {
             cursor.segment = current.segment
             cursor.position = 0
         }
-        return current.collectExpired(from: &cursor.position, countMax: 4096, now: now, into: &cursor.found)
+        return current.collectExpired(from: &cursor.position, countMax: 4096, now: now, live: live, into: &cursor.found)
     }
 
     /// Whether a summary waits for a flush.

@@ -152,13 +152,15 @@ final class CompactingStore {
     @discardableResult
     func send(
         _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
-        shard: Int? = nil, _ change: (inout WriteDetails) -> Void = { _ in }
+        shard: Int? = nil, database: Int = 0, _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> UInt32 {
         nextTicket += 1
         let bytes = keep(key)
-        let hash = KeyHash(bytes, namespace: 0, seed: opening.superblock.current.hashSeed).index
+        let namespace = opening.parts.namespaces.current.namespaces[database]
+        let hash = KeyHash(bytes, namespace: namespace, seed: opening.superblock.current.hashSeed).index
         var request = ShardRequest(
             operation, hash: hash, key: bytes, client: 0, ticket: nextTicket, allowanceBytes: 16 << 20)
+        request.namespace = namespace
         if operation != .get {
             let write = UnsafeMutablePointer<WriteDetails>.allocate(capacity: 1)
             write.initialize(to: value.map { WriteDetails(value: keep($0)) } ?? WriteDetails())
@@ -179,10 +181,10 @@ final class CompactingStore {
 
     /// Hands an operation over and waits for its reply, for a while.
     func ask(
-        _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil,
+        _ operation: ShardRequest.Operation, _ key: [UInt8], _ value: [UInt8]? = nil, database: Int = 0,
         _ change: (inout WriteDetails) -> Void = { _ in }
     ) -> Reply? {
-        let ticket = send(operation, key, value, shard: nil, change)
+        let ticket = send(operation, key, value, shard: nil, database: database, change)
         for _ in 0..<5000 where replies[ticket] == nil { step() }
         return replies.removeValue(forKey: ticket)
     }
@@ -192,6 +194,14 @@ final class CompactingStore {
         ask(.put, key, value) { $0.expiryMilliseconds = expiry }
     }
     func delete(_ key: [UInt8]) -> Reply? { ask(.delete, key) }
+
+    var databases: StoreDatabases {
+        let index = index
+        return StoreDatabases(opening) { index.keyCount(ofNamespace: $0) }
+    }
+
+    /// By number of the database.
+    var keyCounts: [Int] { (0..<DatabaseNamespaces.databaseCount).map { databases.keyCount(of: $0) } }
 
     var statistics: CompactionStatistics { planner.currentStatistics }
     var keyCount: Int { lanes.reduce(0) { $0 + $1.shard.keyCount } }
