@@ -68,7 +68,8 @@ struct Simulate: ParsableCommand {
             + "\(figures.interruptedOpenings) openings cut short, \(figures.operations) operations "
             + "in \(Int(result.seconds.rounded())) s; \(figures.freedSegments) segments freed, "
             + "\(figures.copiedRecords) records copied, \(figures.droppedDeletes) deletes dropped, "
-            + "\(figures.expiredKeys) expired keys swept, \(figures.backups) backups compared, \(figures.abandonedBackups) given up, \(figures.walks) walks"
+            + "\(figures.expiredKeys) expired keys swept, \(figures.backups) backups compared, \(figures.abandonedBackups) given up, "
+            + "\(figures.walks) walks, \(figures.databaseChanges) changes of databases, \(figures.deadSweeps) sweeps of dead namespaces"
     }
 
     private func command(_ seed: UInt64) -> String {

@@ -14,9 +14,14 @@ final class HistoryState {
     /// The index of this boot may have slots of records that could not be read when
     /// newer ones were written.
     var mayHaveSpareSlots = false
+    /// The index of this boot may have slots of namespaces that have died.
+    var mayHaveDeadSlots = false
+    var tenants = TenantMap()
+    /// By key: how many operations had arrived when its database was emptied last.
+    var emptiedOrders: [UInt32]
     /// Operations of processes that have ended.
     var retired: [SimulatedOperation] = []
-    private var lastOrder: UInt32 = 0
+    private(set) var lastOrder: UInt32 = 0
     private var lastPattern: UInt32 = 0
     /// Gets a line for each thing that happens; nil where nobody wants to know.
     let story: ((String) -> Void)?
@@ -32,6 +37,7 @@ final class HistoryState {
         self.random = random
         self.story = story
         models = Array(repeating: KeyModel(), count: keys.count)
+        emptiedOrders = Array(repeating: 0, count: keys.count)
     }
 
     /// The same moment, with another disk.
@@ -40,6 +46,8 @@ final class HistoryState {
             seed: other.seed, media: media, indexPages: other.indexPages, keys: other.keys, random: other.random,
             story: other.story)
         models = other.models
+        tenants = other.tenants
+        emptiedOrders = other.emptiedOrders
         wallMilliseconds = other.wallMilliseconds
     }
 

@@ -9,6 +9,8 @@ struct LifePlan {
     /// Operations come at one step in so many, and up to so many at once.
     var sendRarity = 2
     var burstMax = 3
+    /// Something is done to databases as a whole at one step in so many; 0 = never.
+    var databaseRarity = 0
     /// Segments that puts leave for deletes.
     var reserveCount = 1
     /// Reads of a shard at the disk at a time.
@@ -27,6 +29,7 @@ struct LifePlan {
         allowed.unflushed = sync != .always
         faults.delayTicksMax = [0, 2, 10].randomElement(using: &random) ?? 0
         if Int.random(in: 0..<3, using: &random) == 0 { drawFaults(using: &random) }
+        databaseRarity = [0, 0, 30, 200].randomElement(using: &random) ?? 0
     }
 
     /// A short life without faults that leaves a few segments and some keys.
@@ -38,6 +41,7 @@ struct LifePlan {
         plan.allowed = SimulatedFrontEnd.Allowed()
         plan.allowed.unflushed = true
         plan.stepCount = 60
+        plan.databaseRarity = 0
         plan.mix.expiryRarity = 0
         plan.mix.valueBytesUsual = 300
         return plan

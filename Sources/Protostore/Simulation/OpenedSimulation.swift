@@ -8,6 +8,7 @@ struct OpenedSimulation {
     let notes: [StoreNote]
     let maker: SegmentMaker
     let planner: SegmentPlanner
+    let databases: StoreDatabases
     /// The index is that of the process before.
     let hasAdopted: Bool
 
@@ -49,6 +50,7 @@ struct OpenedSimulation {
         options.copiesReserveCount = 1
         opening = try StoreOpening(examination, file, options)
         index = storage
+        databases = StoreDatabases(opening) { storage.keyCount(ofNamespace: $0) }
         hasAdopted = adopted != nil
         self.notes = notes
         maker = SegmentMaker(opening, SegmentMaker.Options(targetCount: reserveCount + shardCount + 2))

@@ -45,22 +45,22 @@ struct OperationMix {
     }
 
     private func fill(_ operation: SimulatedOperation, _ pick: Int, _ history: HistoryState) {
-        let key = history.keys[operation.key]
+        let key = operation.key
         switch pick {
         case ..<gets:
-            operation.begin(.get, history.chance(3) ? .probe : .get, key: key)
+            operation.begin(.get, history.chance(3) ? .probe : .get, key: key, history)
         case ..<(gets + deletes):
-            operation.begin(.delete, .delete, key: key)
+            operation.begin(.delete, .delete, key: key, history)
             operation.write.returnsOldValue = history.chance(3)
         case ..<(gets + deletes + updates):
             let outcome = drawValue(operation.key, history)
-            operation.begin(.update, .update, key: key, valueBytes: Int(outcome.valueBytes))
+            operation.begin(.update, .update, key: key, history, valueBytes: Int(outcome.valueBytes))
             operation.rule = SimulatedOperation.UpdateRule.allCases.randomElement(using: &history.random) ?? .put
             operation.setValue(outcome)
             operation.write.update = ShardUpdate { [unowned operation] in operation.decide($0) }
         default:
             let outcome = drawValue(operation.key, history)
-            operation.begin(.put, .put, key: key, valueBytes: Int(outcome.valueBytes))
+            operation.begin(.put, .put, key: key, history, valueBytes: Int(outcome.valueBytes))
             operation.setValue(outcome)
             operation.write.returnsOldValue = history.chance(5)
             operation.write.condition = history.chance(5) ? .ifAbsent : history.chance(5) ? .ifPresent : .always
@@ -76,7 +76,7 @@ struct OperationMix {
             if !keys.contains(key) { keys.append(key) }
         }
         // The one order in which all groups hold keys.
-        keys.sort { (history.keys[$0].hash, $0) < (history.keys[$1].hash, $1) }
+        keys.sort { (history.hash(ofKey: $0), $0) < (history.hash(ofKey: $1), $1) }
         let shards = keys.map { frontEnd.shard(ofKey: $0) }
         guard frontEnd.hasRoom(for: shards), let message = frontEnd.take() else { return }
         let isReading = history.chance(4)
@@ -100,7 +100,7 @@ struct OperationMix {
     ) {
         let isDelete = isReading || history.chance(4)
         let outcome = isDelete ? KeyVersion.never : drawValue(key, history)
-        hold.begin(.hold, .hold, key: history.keys[key], valueBytes: Int(outcome.valueBytes))
+        hold.begin(.hold, .hold, key: key, history, valueBytes: Int(outcome.valueBytes))
         hold.key = key
         hold.shard = shard
         hold.writesOutcome = !isReading && !history.chance(6)

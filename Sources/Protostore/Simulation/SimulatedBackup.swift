@@ -15,6 +15,7 @@ final class SimulatedBackup {
         let possible: [[KeyVersion]]
         let groups: [[SimulatedGroup.Write]]
         let wallMilliseconds: UInt64
+        let tenants: TenantMap
     }
 
     private let order = BackupOrder()
@@ -33,7 +34,7 @@ final class SimulatedBackup {
         let history = life.history
         moment = Moment(
             possible: history.models.map { $0.possible(at: history.wallMilliseconds) { _ in true } },
-            groups: life.frontEnd.groupWrites, wallMilliseconds: history.wallMilliseconds)
+            groups: life.frontEnd.groupWrites, wallMilliseconds: history.wallMilliseconds, tenants: history.tenants)
     }
 
     /// Copies a little.
@@ -106,6 +107,7 @@ final class SimulatedBackup {
             throw Discrepancy("the copy is damaged: \(check.report.lines), \(copier?.findings ?? [])")
         }
         let state = HistoryState(life.history, media: target)
+        state.tenants = moment.tenants
         var plan = LifePlan.calm(layout: life.opened.parts.segments.layout, using: &state.random)
         plan.shardCount = Int.random(in: 1...4, using: &state.random)
         let opened = try OpenedSimulation(
@@ -114,6 +116,9 @@ final class SimulatedBackup {
             wallMilliseconds: state.wallMilliseconds)
         guard opened.notes.allSatisfy({ $0.severity == .notice || known.contains(.store($0)) }) else {
             throw Discrepancy("the copy says: \(opened.notes)")
+        }
+        guard opened.superblock.namespaces == moment.tenants.namespaces else {
+            throw Discrepancy("the copy's databases have the namespaces \(opened.superblock.namespaces.all)")
         }
         let copy = try SimulatedLife(opened, plan, state)
         let comparison = try StoreComparison(

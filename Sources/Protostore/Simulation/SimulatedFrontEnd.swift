@@ -53,7 +53,7 @@ final class SimulatedFrontEnd {
     // MARK: Sending
 
     func shard(ofKey key: Int) -> Int {
-        IndexLayout.partition(of: history.keys[key].hash, count: shardCount)
+        IndexLayout.partition(of: history.hash(ofKey: key), count: shardCount)
     }
 
     /// An operation that is free, or nil where there are no more.
@@ -91,6 +91,10 @@ final class SimulatedFrontEnd {
         operation.arrivalMilliseconds = history.wallMilliseconds
         guard operation.kind != .scan else { return history.tell { "shard \(operation.shard) receives \(operation)" } }
         guard operation.kind != .groupMessage, operation.request.operation != .release, !operation.isAudit else { return }
+        guard operation.request.namespace == history.namespace(ofKey: operation.key) else {
+            // Its database was emptied while it was on its way.
+            return operation.isAbandoned = true
+        }
         if operation.kind != .get, operation.kind != .hold || operation.writesOutcome {
             operation.outcome.order = history.nextOrder()
             operation.outcome.arrivalStep = history.step
@@ -120,13 +124,26 @@ final class SimulatedFrontEnd {
         try refuseUnexpected(reply, operation, shard, acceptedWrites: acceptedWrites)
         let answer = try observe(reply, operation, commitNumber: shard.logEnd.number)
         operation.isUnderWay = false
+        if operation.isAbandoned { operation.isFinished = true }
         if let group = operation.group {
             try advance(group, reply, operation, answer)
         } else {
             operation.answer = answer
             operation.spoilMemory()
         }
-        if operation.kind != .groupMessage, !operation.isAudit { try check(operation.key) }
+        if operation.isAbandoned {
+            if operation.group == nil { giveBack(operation) }
+        } else if operation.kind != .groupMessage, !operation.isAudit {
+            try check(operation.key)
+        }
+    }
+
+    /// The database of an operation that has arrived was emptied.
+    func abandon(_ operation: SimulatedOperation) {
+        operation.isAbandoned = true
+        guard operation.answer != nil else { return }
+        operation.isFinished = true
+        if operation.group?.isOver ?? true { giveBack(operation) }
     }
 
     private func observe(
@@ -174,7 +191,7 @@ final class SimulatedFrontEnd {
     /// Begins to scan a namespace, unless somebody does.
     func startWalk() {
         guard walk == nil, let operation = take() else { return }
-        let walk = SimulatedWalk(namespace: history.chance(4) ? SimulatedKeys.namespaceOfSome : 0, history)
+        let walk = SimulatedWalk(tenant: history.chance(4) ? SimulatedKeys.tenantsOfSome[0] : 0, history)
         self.walk = walk
         walk.begin(operation, shardCount: shardCount, history)
         send(operation)
@@ -217,7 +234,9 @@ final class SimulatedFrontEnd {
     /// A group that holds keys sees of every other group all writes or none.
     private func checkSight(of reader: SimulatedGroup) throws(Discrepancy) {
         for writes in acknowledgedGroups {
-            let sights = writes.compactMap { write in reader.seenOrders[write.key].map { $0 >= write.order } }
+            // What was emptied says nothing of what was written there before.
+            let lasting = writes.filter { $0.order > history.emptiedOrders[$0.key] }
+            let sights = lasting.compactMap { write in reader.seenOrders[write.key].map { $0 >= write.order } }
             if sights.contains(true), sights.contains(false) {
                 throw Discrepancy("a group saw \(reader.seenOrders), by key, and so half of one that wrote \(writes)")
             }
@@ -236,7 +255,10 @@ final class SimulatedFrontEnd {
     }
 
     var groupWrites: [[SimulatedGroup.Write]] {
-        endedGroups + sentGroups.sorted { $0.key < $1.key }.map(\.value)
+        (endedGroups + sentGroups.sorted { $0.key < $1.key }.map(\.value)).map { group in
+            // What was emptied says nothing of what was written there before.
+            group.filter { $0.order > history.emptiedOrders[$0.key] }
+        }
     }
 }
 

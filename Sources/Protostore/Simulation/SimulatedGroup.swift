@@ -79,7 +79,7 @@ final class SimulatedGroup {
 
     /// By key, which write the group has seen there.
     var seenOrders: [Int: UInt32] {
-        Dictionary(uniqueKeysWithValues: held.compactMap { hold in hold.seenOrder.map { (hold.key, $0) } })
+        Dictionary(uniqueKeysWithValues: held.compactMap { hold in hold.isAbandoned ? nil : hold.seenOrder.map { (hold.key, $0) } })
     }
 
     /// Takes the answer to one of its messages.

@@ -118,7 +118,7 @@ extension SimulatedHistory {
             }
         }
         // Keys of equal hashes stand in for each other.
-        let hashes = Set(unreadable.map { state.keys[$0].hash >> 27 })
+        let hashes = Set(unreadable.map { state.hash(ofKey: $0) >> 27 })
         guard hashes.count <= unreadableMax else { throw Discrepancy("keys \(unreadable) are unreadable") }
     }
 }

@@ -65,6 +65,8 @@ final class SimulatedHistory {
         let compaction = life.opened.planner.currentStatistics
         figures.freedSegments += compaction.freedSegments
         figures.droppedDeletes += compaction.droppedDeletes
+        figures.databaseChanges += life.databaseChangeCount
+        figures.deadSweeps += compaction.deadSweeps
         figures.backups += life.backupFigures.compared
         figures.abandonedBackups += life.backupFigures.givenUp
         for shard in life.shards {
@@ -94,15 +96,34 @@ final class SimulatedHistory {
         state.media.faults = SimulatedMedia.Faults()
         let opened = try open(plan, callsLeft: .max)
         try check(opened.notes, after: end)
+        try state.takeMap(opened.superblock.namespaces)
+        if !opened.hasAdopted { state.mayHaveDeadSlots = false }
         let life = try SimulatedLife(opened, plan, state)
         let start = state.wallMilliseconds
         let comparison = try StoreComparison(try life.readAll(), since: start, state, after: end)
-        guard comparison.keyCounts.contains(life.keyCount) || opened.hasAdopted && state.mayHaveSpareSlots else {
-            throw Discrepancy("the index has \(life.keyCount) keys, the store \(comparison.keyCounts): \(comparison)")
-        }
+        try checkCounts(life, comparison)
         comparison.settle(state)
         figures.crashStates += 1
         return life
+    }
+
+    /// Holds the number of slots, and that of each database's keys, against what was read.
+    private func checkCounts(_ life: SimulatedLife, _ comparison: StoreComparison) throws(Discrepancy) {
+        let isRelaxed = life.opened.hasAdopted && state.mayHaveSpareSlots
+        if isRelaxed { return }
+        let slots = comparison.keyCounts { _ in true }
+        let isWithDead = life.opened.hasAdopted && state.mayHaveDeadSlots && life.keyCount >= slots.lowerBound
+        guard slots.contains(life.keyCount) || isWithDead else {
+            throw Discrepancy("the index has \(life.keyCount) keys, the store \(slots): \(comparison)")
+        }
+        for tenant in 0..<DatabaseNamespaces.databaseCount {
+            let database = state.tenants.databases[tenant]
+            let count = life.opened.databases.keyCount(of: database)
+            let found = comparison.keyCounts { state.keys[$0].tenant == tenant }
+            guard found.contains(count) else {
+                throw Discrepancy("database \(database) counts \(count) keys, and has \(found): \(comparison)")
+            }
+        }
     }
 
     func open(_ plan: LifePlan, callsLeft: Int) throws -> OpenedSimulation {
@@ -161,7 +182,7 @@ final class SimulatedHistory {
         if life.shards.contains(where: { $0.counters.failedReads + $0.counters.damagedRecords > 0 }) {
             state.mayHaveSpareSlots = true
         }
-        switch life.plan.end {
+        switch life.hasDied ? (state.chance(2) ? .kill : .powerCut) : life.plan.end {
         case .cleanStop: return try stop(life)
         case .powerCut:
             let end = life.end(.powerCut)
@@ -187,12 +208,14 @@ final class SimulatedHistory {
         flushErrors = state.media.faultCounts.flushErrors
         try state.indexPages.clear()
         state.mayHaveSpareSlots = false
+        state.mayHaveDeadSlots = false
         boot.id += 1
     }
 
     private func stop(_ life: SimulatedLife) throws -> LifeEnd {
         state.tell { "clean stop" }
         try life.settleDown()
+        try life.checkThatNothingDeadIsLeft()
         let file = DoomedFile(
             state.media, callsLeft: state.chance(4) ? Int.random(in: 0...5, using: &state.random) : .max,
             random: state.random)

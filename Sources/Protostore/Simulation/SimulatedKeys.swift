@@ -1,16 +1,16 @@
 /// The keys of all histories: of every length that a small store can hold, the same
-/// bytes in two namespaces, and some whose hashes agree in all bits that the index knows.
+/// bytes in several databases, and some whose hashes agree in all bits that the index knows.
 ///
 /// Nothing of the store is bent for these: their hashes are what they are. With the
-/// seed below, a search through 2^26 keys found the ones in `collisions`.
+/// seed below, and as long as their database has not been emptied, a search through 2^26 keys found the ones in `collisions`.
 final class SimulatedKeys {
     /// The hash seed of every simulated store.
     static let hashSeed: UInt64 = 42
 
     struct Key {
         let bytes: UnsafeRawBufferPointer
-        let namespace: UInt32
-        let hash: UInt64
+        /// See ``TenantMap``.
+        let tenant: Int
     }
 
     /// Numbers whose 16-byte keys agree in bits 27...63 of their hashes.
@@ -21,8 +21,9 @@ final class SimulatedKeys {
     ]
     private static let plainCount = 24
     private static let lengths = [0, 1, 1, 2, 5, 15, 31, 32, 33, 100, 200, 255, 448, 456, 1_000, 4_000, 5_000]
-    static let namespaceOfSome: UInt32 = 7
     private static let neighbourCount = 10
+    /// All others are of tenant 0.
+    static let tenantsOfSome = [7, 3]
 
     private(set) var keys: [Key] = []
     /// The numbers, in `keys`, of those whose hashes agree.
@@ -39,8 +40,10 @@ final class SimulatedKeys {
         var random = SplitMix64(seed: 1)
         for length in Self.lengths { append((0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }) }
         append([])
-        for number in 0..<4 { append(Self.bytes(ofNumber: 1 << 40 + UInt64(number)), namespace: Self.namespaceOfSome) }
-        append([], namespace: Self.namespaceOfSome)
+        for tenant in Self.tenantsOfSome {
+            for number in 0..<6 { append(Self.bytes(ofNumber: 1 << 40 + UInt64(number)), tenant: tenant) }
+            append([], tenant: tenant)
+        }
         appendNeighbours()
     }
 
@@ -63,14 +66,13 @@ final class SimulatedKeys {
     }
 
     @discardableResult
-    private func append(_ source: [UInt8], namespace: UInt32 = 0) -> Int {
-        let known = keys.firstIndex { $0.namespace == namespace && $0.bytes.elementsEqual(source) }
+    private func append(_ source: [UInt8], tenant: Int = 0) -> Int {
+        let known = keys.firstIndex { $0.tenant == tenant && $0.bytes.elementsEqual(source) }
         if let known { return known }
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, source.count), alignment: 8)
         bytes.copyBytes(from: source)
         let key = UnsafeRawBufferPointer(rebasing: bytes[..<source.count])
-        let hash = KeyHash(key, namespace: namespace, seed: Self.hashSeed).index
-        keys.append(Key(bytes: key, namespace: namespace, hash: hash))
+        keys.append(Key(bytes: key, tenant: tenant))
         return keys.count - 1
     }
 

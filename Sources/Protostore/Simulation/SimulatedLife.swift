@@ -6,6 +6,9 @@ final class SimulatedLife {
     let opened: OpenedSimulation
     private(set) var shards: [SimulatedShard] = []
     let frontEnd: SimulatedFrontEnd
+    /// A call that changed the databases was its last one.
+    var hasDied = false
+    var databaseChangeCount = 0
     private var backup: SimulatedBackup?
     private(set) var backupFigures = SimulatedBackup.Figures()
 
@@ -50,8 +53,8 @@ final class SimulatedLife {
     func run() throws(Discrepancy) {
         history.media.faults = plan.faults
         frontEnd.allowed = plan.allowed
-        for _ in 0..<plan.stepCount { try step() }
-        if let backup, history.chance(2) { try backup.finish(self, &backupFigures) }
+        for _ in 0..<plan.stepCount where !hasDied { try step() }
+        if let backup, !hasDied, history.chance(2) { try backup.finish(self, &backupFigures) }
         backup = nil
     }
 
@@ -62,6 +65,10 @@ final class SimulatedLife {
         }
         if history.chance(20) { frontEnd.startWalk() }
         if history.chance(4) { makeSegment(on: DoomedFile(history.media, callsLeft: .max, random: history.random)) }
+        if plan.databaseRarity > 0, history.chance(plan.databaseRarity) {
+            try changeDatabases()
+            if hasDied { return }
+        }
         let shard = shards[Int.random(in: 0..<shards.count, using: &history.random)]
         try shard.turn(frontEnd, isCalm: false)
         try advanceBackup()
@@ -130,7 +137,7 @@ final class SimulatedLife {
                 let operation = frontEnd.take()
             {
                 let key = answers.count + sent.count
-                operation.begin(.get, .get, key: history.keys[key])
+                operation.begin(.get, .get, key: key, history)
                 operation.key = key
                 operation.shard = frontEnd.shard(ofKey: key)
                 operation.isAudit = true

@@ -51,6 +51,8 @@ final class SimulatedOperation: CustomStringConvertible {
     var isChecked = false
     /// It looks at what a key turned out to be: the model does not know what to expect.
     var isAudit = false
+    /// Its database was emptied while it was under way: any answer is right.
+    var isAbandoned = false
     /// The model has nothing to learn from it any more.
     var isFinished = false
     /// The request has not been answered: the shard may use its memory.
@@ -87,13 +89,17 @@ final class SimulatedOperation: CustomStringConvertible {
         _modify { yield &details.pointee }
     }
 
-    /// Makes it an operation on `key`, with nothing to write yet.
-    func begin(_ kind: Kind, _ operation: ShardRequest.Operation, key: SimulatedKeys.Key, valueBytes: Int = 0) {
+    /// Makes it an operation on a key, where that is now, with nothing to write yet.
+    func begin(
+        _ kind: Kind, _ operation: ShardRequest.Operation, key number: Int, _ history: HistoryState, valueBytes: Int = 0
+    ) {
+        let key = history.keys[number]
         self.kind = kind
         (outcome, group, walk, shown, answer) = (.never, nil, nil, nil, nil)
         (isReleased, isChecked, isFinished, isUnderWay, writesOutcome) = (false, false, false, true, false)
         isAudit = false
         seenOrder = nil
+        isAbandoned = false
         usedBytes = key.bytes.count + valueBytes
         if memory.count < usedBytes {
             memory.deallocate()
@@ -103,9 +109,9 @@ final class SimulatedOperation: CustomStringConvertible {
         let keyBytes = UnsafeRawBufferPointer(rebasing: memory[..<key.bytes.count])
         details.pointee = WriteDetails()
         request = ShardRequest(
-            operation, hash: key.hash, key: keyBytes, client: 0, ticket: ticket, allowanceBytes: .max,
+            operation, hash: history.hash(ofKey: number), key: keyBytes, client: 0, ticket: ticket, allowanceBytes: .max,
             write: operation == .get || operation == .probe ? nil : details)
-        request.namespace = key.namespace
+        request.namespace = history.namespace(ofKey: number)
     }
 
     /// Gives it the value that `outcome` describes.

@@ -18,6 +18,9 @@ package struct Simulation {
         package var abandonedBackups = 0
         /// Scans of all keys of a namespace that came to their end.
         package var walks = 0
+        /// Databases that were emptied or exchanged, and sweeps of what was in them that came to their end.
+        package var databaseChanges = 0
+        package var deadSweeps = 0
 
         package init() {}
 
@@ -33,6 +36,8 @@ package struct Simulation {
             backups += other.backups
             abandonedBackups += other.abandonedBackups
             walks += other.walks
+            databaseChanges += other.databaseChanges
+            deadSweeps += other.deadSweeps
         }
     }
 
