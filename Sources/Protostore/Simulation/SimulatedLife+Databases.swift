@@ -47,7 +47,7 @@ extension SimulatedLife {
             for shard in shards { try shard.turn(frontEnd, isCalm: true) }
             guard opened.parts.health.acceptsWrites else { return }
         }
-        guard !opened.planner.hasFailedToSweep else { return }
+        guard opened.planner.incompleteSweep == nil else { return }
         let counts = (0..<DatabaseNamespaces.databaseCount).map { opened.databases.keyCount(of: $0) }
         guard counts.reduce(0, +) == keyCount else {
             throw Discrepancy("the index has \(keyCount) slots, and the databases \(counts) keys")

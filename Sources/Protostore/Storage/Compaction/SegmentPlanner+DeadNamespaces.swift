@@ -25,15 +25,20 @@ struct DeadSweep {
     var awaited: Set<Int> = []
     /// To be looked at.
     var segments: [Int] = []
-    /// Orders that have not come back.
-    var orderCount = 0
     /// A summary could not be read.
     var isIncomplete = false
 }
 
 extension SegmentPlanner {
     /// Whether slots of dead namespaces are being looked for, or will be.
-    package var isSweepingDead: Bool { deadSweep != nil || superblock.current.hasUnsweptNamespaces && !hasFailedToSweep }
+    package var isSweepingDead: Bool { deadSweep != nil || needsDeadSweep(superblock.current) }
+
+    private func needsDeadSweep(_ superblock: Superblock) -> Bool {
+        superblock.hasUnsweptNamespaces && incompleteSweep != superblock.nextNamespace
+    }
+
+    /// Orders that may be with shards before another summary is read: the dead may be as many as the store has records.
+    private var orderCountMax: Int { 2 * options.shardCount }
 
     func noteNamespaces() { namespaces = parts.namespaces.current.namespaces }
 
@@ -43,14 +48,17 @@ extension SegmentPlanner {
     func deadSweepStep<File: BlockFile & ~Copyable>(_ datafile: borrowing File) throws(SystemError) -> Bool {
         guard deadSweep != nil else { return beginDeadSweepIfNeeded() }
         guard deadSweep?.askedCount == 0 else { return false }
+        guard sweepOrderCount < orderCountMax else { return false }
         if let segment = deadSweep?.segments.popLast() {
             sweepDead(segment, datafile)
             return true
         }
-        guard let sweep = deadSweep, sweep.awaited.isEmpty, sweep.orderCount == 0 else { return false }
+        guard let sweep = deadSweep, sweep.awaited.isEmpty, sweepOrderCount == 0 else { return false }
         deadSweep = nil
-        hasFailedToSweep = sweep.isIncomplete
-        guard !sweep.isIncomplete else { return false }
+        guard !sweep.isIncomplete else {
+            incompleteSweep = sweep.nextNamespace
+            return false
+        }
         try superblock.write(to: datafile) { superblock in
             if superblock.nextNamespace == sweep.nextNamespace { superblock.hasUnsweptNamespaces = false }
         }
@@ -61,7 +69,7 @@ extension SegmentPlanner {
     private func beginDeadSweepIfNeeded() -> Bool {
         let current = superblock.current
         // The map is published a moment after the superblock was written: not before.
-        guard current.hasUnsweptNamespaces, !hasFailedToSweep, current.namespaces == namespaces else { return false }
+        guard needsDeadSweep(current), current.namespaces == namespaces else { return false }
         deadSweep = DeadSweep(nextNamespace: current.nextNamespace, askedCount: options.shardCount)
         for shard in 0..<options.shardCount { tell(shard, .collectDead) }
         return false

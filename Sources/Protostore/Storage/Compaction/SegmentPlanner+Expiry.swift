@@ -60,14 +60,14 @@ extension SegmentPlanner {
         guard !records.isEmpty else { return }
         for (shard, part) in byShard(records).enumerated() where !part.isEmpty {
             sweepCounts[segment, default: 0] += 1
-            deadSweep?.orderCount += 1
+            sweepOrderCount += 1
             tell(shard, .sweep(SegmentOrder(segment: segment, shard: shard, entries: part)))
         }
     }
 
     /// An order to sweep has come back.
     func takeSwept(_ order: SegmentOrder) {
-        if let sweep = deadSweep, sweep.orderCount > 0 { deadSweep?.orderCount -= 1 }
+        sweepOrderCount -= 1
         let count = (sweepCounts[order.segment] ?? 1) - 1
         sweepCounts[order.segment] = count > 0 ? count : nil
         if count <= 0, unretired.remove(order.segment) != nil { free(order.segment) }

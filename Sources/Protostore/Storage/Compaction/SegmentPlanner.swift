@@ -72,14 +72,16 @@ package final class SegmentPlanner: @unchecked Sendable {
     var sweep = SweepState()
     /// Orders to sweep that are with shards, by segment.
     var sweepCounts: [Int: Int] = [:]
+    var sweepOrderCount = 0
     /// Segments that hold nothing any more, and of which such an order is still under way: while it is, they
     /// must not be used again.
     var unretired: Set<Int> = []
     /// Of the databases, as of the beginning of the step.
     var namespaces: DatabaseNamespaces
     var deadSweep: DeadSweep?
-    /// A summary could not be read: the next opening tries again.
-    var hasFailedToSweep = false
+    /// The superblock's next namespace at a sweep that could not read a summary: the next opening, or what
+    /// dies later, tries again.
+    var incompleteSweep: UInt32?
     var survey: TombstoneSurvey?
     var droppable = DroppableDeletes()
     /// For the next survey.
