@@ -14,15 +14,15 @@ KEYS = 1_000_000
 
 
 class RedisServer:
-    """A redis-server with every SET on stable storage before its reply. It never
-    rewrites its log meanwhile: that would only slow it down."""
+    """A redis-server, by default with every SET on stable storage before its reply. It
+    never rewrites its log meanwhile: that would only slow it down."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, options=("--appendonly", "yes", "--appendfsync", "always")):
         self.directory = Path(directory)
         self.port = free_port()
         self.command = [
             SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory),
-            "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0",
+            *options, "--save", "", "--auto-aof-rewrite-percentage", "0",
         ]
 
     def __enter__(self):
@@ -52,8 +52,7 @@ class RedisServer:
         return done.stdout.strip()
 
     def information(self, section):
-        """What INFO says, by name."""
-        return dict(re.findall(r"^(\w+):([^\r\n]*)", self._ask("info", section), re.MULTILINE))
+        return information(self.port, section)
 
     def log_bytes(self):
         """The length of its append-only file."""
@@ -65,6 +64,12 @@ class RedisServer:
         grown = int(information["aof_current_size"]) - log_bytes_before
         if information["aof_last_write_status"] != "ok" or grown < count * value_bytes:
             raise MeasurementError(f"redis wrote {grown} bytes for {count} values, status {information}")
+
+
+def information(port, section):
+    """What INFO says, by name."""
+    done = subprocess.run([CLIENT, "-p", str(port), "info", section], capture_output=True, text=True, timeout=30)
+    return dict(re.findall(r"^(\w+):([^\r\n]*)", done.stdout, re.MULTILINE))
 
 
 def free_port():

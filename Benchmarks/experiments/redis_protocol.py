@@ -1,0 +1,113 @@
+"""The Redis protocol beside redis-server: the same client, one server after the other."""
+
+import csv
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from .. import machine, programs, redis, store as stores, writing
+from ..results import Figure, show
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A load of redis-benchmark that both servers get."""
+
+    name: str
+    words: tuple
+    pipeline: int = 1
+    clients: int = 50
+    cpu_goal: str | None = None
+    rate_goal: str | None = ">= 1"
+    # Every request is a GET of a key that is not there.
+    misses: bool = False
+
+
+SPREAD = ("-r", "1000000000")
+IN_MEMORY = [
+    Kind("PING", ("-t", "ping_mbulk"), cpu_goal="<= 1"),
+    Kind("PING, pipeline 16", ("-t", "ping_mbulk"), 16, cpu_goal="<= 0.9"),
+    Kind("GET of a missing key", ("-t", "get", *SPREAD), cpu_goal="<= 1", misses=True),
+    Kind("GET of a missing key, pipeline 16", ("-t", "get", *SPREAD), 16, cpu_goal="<= 0.9", misses=True),
+]
+VALUE = ("-t", "set", "-d", "1000")
+DURABLE = [
+    Kind("durable SET", (*VALUE, *SPREAD), rate_goal=">= 2"),
+    Kind("durable SET of one hot key", VALUE, rate_goal=">= 1"),
+]
+EVERYSEC = [Kind("SET of new keys, everysec", (*VALUE, *SPREAD))]
+
+
+def redis_protocol(settings):
+    """PING, GET of missing keys and SET through the Redis protocol, beside redis-server with the same client."""
+    figures, samples = [], {"runs": [], "configurations": []}
+    for kinds, ours, theirs in (
+        (IN_MEMORY, (), ("--appendonly", "no")),
+        (DURABLE, ("--sync", "always"), ("--appendonly", "yes", "--appendfsync", "always")),
+        (EVERYSEC, ("--sync", "everysec"), ("--appendonly", "yes", "--appendfsync", "everysec")),
+    ):
+        measure(kinds, ours, theirs, settings, figures, samples)
+    return figures, samples
+
+
+def measure(kinds, our_options, their_options, settings, figures, samples):
+    with ExitStack() as stack:
+        ours = stack.enter_context(programs.Server(
+            stack.enter_context(stores.empty(settings.directory, "redis-protocol")), arguments=our_options))
+        theirs_directory = stack.enter_context(stores.empty(settings.directory, "redis")).path
+        theirs = stack.enter_context(redis.RedisServer(theirs_directory, their_options))
+        samples["configurations"] += [programs.command_line(ours.command), programs.command_line(theirs.command)]
+        for kind in kinds:
+            counts = [requests_that_fill(settings.seconds, server, kind) for server in (ours, theirs)]
+            runs = []
+            for number in range(settings.pairs):
+                pair = [run(server, kind, count) for server, count in zip((ours, theirs), counts)]
+                runs.append(pair)
+                writing.announce(number, f"{kind.name}: " + ", ".join(
+                    f"{side} {result['rate']:,.0f}/s at {result['cpu_us']:.2f} us" for side, result in zip(("ours", "redis"), pair)))
+            samples["runs"].append({"kind": kind.name, "pairs": runs})
+            figures += condense(kind, runs)
+        samples["configurations"] += [" ".join(command(ours, kind, 1)) for kind in kinds]
+
+
+def command(server, kind, count):
+    return [
+        redis.BENCHMARK, "-h", "127.0.0.1", "-p", str(server.port), "-c", str(kind.clients), "-P", str(kind.pipeline),
+        *kind.words, "-n", str(count), "--csv",
+    ]
+
+
+def requests_that_fill(seconds, server, kind):
+    trial = run(server, kind, 200 * kind.clients * kind.pipeline)
+    return max(100 * kind.clients, int(trial["rate"] * seconds))
+
+
+def run(server, kind, count):
+    """Requests a second, and the server's processor time for each."""
+    misses = redis.information(server.port, "stats")["keyspace_misses"] if kind.misses else 0
+    before = machine.cpu_seconds(server.pid)
+    done = subprocess.run(command(server, kind, count), capture_output=True, text=True, timeout=600)
+    cpu = machine.cpu_seconds(server.pid) - before
+    if done.returncode != 0 or "rror" in done.stdout + done.stderr.replace("WARNING: Could not fetch server CONFIG", ""):
+        raise programs.MeasurementError(f"redis-benchmark failed: {done.stdout}{done.stderr}")
+    if kind.misses:
+        missed = int(redis.information(server.port, "stats")["keyspace_misses"]) - int(misses)
+        if missed < count:
+            raise programs.MeasurementError(f"{missed} of {count} keys were missing")
+    row = next(csv.DictReader(done.stdout[done.stdout.index('"test"'):].splitlines()))
+    return {"rate": float(row["rps"]), "p50": 1000 * float(row["p50_latency_ms"]), "cpu_us": 1e6 * cpu / count}
+
+
+def condense(kind, runs):
+    ours, theirs = [[pair[side] for pair in runs] for side in (0, 1)]
+    return [
+        Figure.ratio(
+            f"{kind.name}: requests/s over redis", [(a["rate"], b["rate"]) for a, b in runs], kind.rate_goal,
+            sides=("ours", "redis")),
+        Figure.ratio(
+            f"{kind.name}: server's CPU per request over redis", [(a["cpu_us"], b["cpu_us"]) for a, b in runs],
+            kind.cpu_goal, sides=("ours", "redis"), unit=" us"),
+        Figure.of(
+            f"{kind.name}: p50", [result["p50"] for result in ours], "us",
+            note=f"redis {show(writing.median_of(theirs, 'p50'))}"),
+    ]
