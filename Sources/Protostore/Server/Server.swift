@@ -84,7 +84,7 @@ public final class Server: @unchecked Sendable {
             segments.blockingPrepare()
             loops = try LoopAssembly(
                 configuration: configuration, store: store, failure: failure,
-                services: FrontEndServices(settings: settings, desk: desk), logger: logger
+                services: Self.makeServices(settings, desk, store), logger: logger
             ).makeLoops()
             listener = try Listener(host: configuration.host, port: configuration.port)
             listener.setKeepAlive(seconds: configuration.tcpKeepAliveSeconds)
@@ -101,6 +101,12 @@ public final class Server: @unchecked Sendable {
             // Else the index would stay in shared memory.
             try? store.closeUnused()
             throw error
+        }
+    }
+
+    private static func makeServices(_ settings: RuntimeSettings, _ desk: ServerDesk, _ store: Store) -> FrontEndServices {
+        FrontEndServices(settings: settings, databases: store.opening.parts.namespaces, desk: desk) {
+            [databases = store.databases] in databases.keyCount(of: $0)
         }
     }
 

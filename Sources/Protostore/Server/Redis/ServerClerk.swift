@@ -8,7 +8,9 @@ import Logging
 ///                                           ├── report, once all loops have ────> reply
 ///                                           ├── clients, once all loops have ───> reply
 ///                                           ├── at a time (DEBUG SLEEP) ────────> reply
-///                                           └── flush, on a thread (SAVE) ──────> reply
+///                                           ├── flush, on a thread (SAVE) ──────> reply
+///                                           └── change of databases, on a thread,
+///                                               then a round of reports ────────> reply
 /// ```
 ///
 /// Nothing in here waits. Each connection has one call under way, so what waits is bounded by
@@ -25,6 +27,8 @@ final class ServerClerk {
         /// When everything that is written is on stable storage; or at once, where `reply` is
         /// given.
         case flush(reply: Reply?)
+        /// When it was made, on a thread, and all loops have seen it.
+        case change(DatabaseCommand.Change)
         /// The connection goes with the server.
         case shutdown
     }
@@ -46,6 +50,9 @@ final class ServerClerk {
     private var inRound: [(call: ServerCall, answer: ([LoopReport]) -> Reply)] = []
     private let collection: ReportCollection
     private(set) var flusher: StoreFlusher
+    private let changes: DatabaseChanges
+    /// Who waits for which of them.
+    private var changing: [UInt64: ServerCall] = [:]
     private(set) var wantsShutdown = false
     /// Histograms that reports took from their loops: the statistics' line wants them, too.
     private(set) var reportsSeen: [LoopReport] = []
@@ -59,6 +66,7 @@ final class ServerClerk {
         self.logger = logger
         collection = ReportCollection(wakeDescriptor: wakeDescriptor)
         flusher = StoreFlusher(state.store, wakeDescriptor: wakeDescriptor)
+        changes = DatabaseChanges(wakeDescriptor: wakeDescriptor)
     }
 
     // MARK: Turns
@@ -66,6 +74,7 @@ final class ServerClerk {
     /// Takes the calls that came, and answers those whose time has come.
     func serve() {
         for call in desk.takeAll() { take(call) }
+        takeChanges()
         collectReports()
         if let saved = flusher.collect() { state.noteSave(saved, logger) }
         state.isSaving = flusher.isRunning
@@ -75,7 +84,15 @@ final class ServerClerk {
             if let reply = one.isReady() { answer(one.call, reply) } else { still.append(one) }
         }
         waiting = still
-        startFlushIfWanted()
+        startThreadsIfWanted()
+    }
+
+    /// A loop that has reported since a change has begun a turn since, and so sees it.
+    private func takeChanges() {
+        for (ticket, reply) in changes.collect() {
+            guard let call = changing.removeValue(forKey: ticket) else { continue }
+            wantReports.append((call, { _ in reply }))
+        }
     }
 
     /// Milliseconds after which ``serve()`` wants to be called though nothing came, or nil.
@@ -92,8 +109,11 @@ final class ServerClerk {
         return reportsSeen
     }
 
-    /// Ends a flush that is under way. Nothing is answered any more.
-    func blockingStop() { flusher.blockingStop() }
+    /// Ends what is under way on threads. Nothing is answered any more.
+    func blockingStop() {
+        flusher.blockingStop()
+        changes.blockingStop()
+    }
 
     // MARK: Calls
 
@@ -120,6 +140,7 @@ final class ServerClerk {
                     return reply
                 })
         case .flush(let reply): flush(for: call, reply)
+        case .change(let change): changing[changes.add(change)] = call
         case .shutdown:
             // Nothing, so that its loop takes the connection for one that is done.
             answer(call, .none)
@@ -137,11 +158,12 @@ final class ServerClerk {
             })
     }
 
-    private func startFlushIfWanted() {
+    private func startThreadsIfWanted() {
         do throws(SystemError) {
             try flusher.startIfWanted()
+            try changes.startIfWanted()
         } catch {
-            logger.error("no thread could be started to flush the datafile: \(error.explanation)")
+            logger.error("no thread could be started to flush the datafile or change databases: \(error.explanation)")
         }
     }
 
@@ -181,6 +203,7 @@ final class ServerClerk {
     // MARK: Commands
 
     func perform(_ call: ServerCall) -> Outcome {
+        if case .keyspace(let command) = call.command.execution { return changeDatabases(command, call) }
         guard case .server(let command) = call.command.execution else {
             return .reply(.error("ERR '\(call.command.name)' is not carried out by the server as a whole"))
         }
@@ -200,6 +223,15 @@ final class ServerClerk {
         case .shutdown: return ShutdownCommand().perform(words)
         case .debug: return DebugCommand(state.settings).perform(words)
         case .clients: return ClientsCommand(call).perform(words, loops)
+        }
+    }
+
+    private func changeDatabases(_ command: KeyspaceCommand, _ call: ServerCall) -> Outcome {
+        do throws(Refusal) {
+            let asked = DatabaseCommand(store: state.store, database: call.client.database)
+            return .change(try asked.change(command, call.arguments.view))
+        } catch {
+            return .reply(error.reply)
         }
     }
 
