@@ -81,7 +81,7 @@ def shared_table(settings):
             figures.append(Figure.of(
                 f"{phase}, {count} processes", [run[phase] for run in by_processes[count]], "M/s",
                 goal=f">= {2 * original:.1f}" if original else None))
-    for phase in ("MIX", "GET"):
+    for phase in ("PUT", "MIX", "GET"):
         figures.append(Figure.of(f"{phase}, 1 process, 8 keys known ahead", [run[phase] for run in ahead], "M/s"))
     for count, goal in ((2, ">= 1.8"), (4, None), (16, None)):
         pairs = [(many["GET"], one["GET"]) for many, one in zip(by_processes[count], by_processes[1])]

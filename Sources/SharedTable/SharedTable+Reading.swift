@@ -12,6 +12,32 @@ extension SharedTable {
         return count >= 0 ? count : nil
     }
 
+    /// Calls `body` with each key, in order, while the memory that the next ones need is on its way.
+    ///
+    /// Worth it for who has many keys to look up, store or remove: most of the time of each is a wait for memory, and these
+    /// waits overlap. Nothing else is done with the keys.
+    ///
+    /// ```swift
+    /// try table.forEach(of: numbers) { number in total += try table.get(number, as: UInt64.self) ?? 0 }
+    /// ```
+    /// - Parameter ahead: how many keys ahead memory is asked for; 0 or less for none but the next one's own.
+    @inlinable
+    public func forEach<Keys: RandomAccessCollection>(
+        of keys: Keys, ahead: Int = 8, _ body: (Keys.Element) throws -> Void
+    ) rethrows where Keys.Element: SharedTableBytes {
+        var next = keys.startIndex
+        var asked = 0
+        for key in keys {
+            while asked <= max(0, ahead), next < keys.endIndex {
+                _ = try? keys[next].withTableBytes { prefetch(key: $0) }
+                keys.formIndex(after: &next)
+                asked += 1
+            }
+            asked -= 1
+            try body(key)
+        }
+    }
+
     /// Asks the processor to fetch the memory that a later call with this key will look at first.
     ///
     /// Worth it for who knows several keys ahead: the waits for memory overlap. Changes nothing.
@@ -68,29 +94,51 @@ extension SharedTable {
         static let noSmallPair = -4
     }
 
+    /// Keys of four bytes go on here, all others elsewhere: the fewer words a function has to keep, the fewer
+    /// instructions it has, and so the earlier the next read begins to wait (``TableShortKey``).
     /// - Returns: bytes of the value, or -1.
     @inline(__always)
     private func read(
         key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
     ) throws(SharedTableError) -> Int {
-        guard let base = key.baseAddress, let readerSlot, !isAfterFork else {
+        guard key.count == 4, let base = key.baseAddress, let readerSlot, !isAfterFork else {
+            return try readOtherKey(key, into: target)
+        }
+        let sequence = readerSlot.enter()
+        let count = addresses.attempt(TableShortKey(base, 4), into: target)
+        readerSlot.leave(sequence)
+        return count >= 0 ? count : try readAgain(key, into: target, count)
+    }
+
+    /// Any key but those of four bytes.
+    @inline(never)
+    private func readOtherKey(
+        _ key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) throws(SharedTableError) -> Int {
+        guard let base = key.baseAddress, let readerSlot, !isAfterFork, key.count <= TableShortKey.byteCountMax else {
             return try readAny(key: key, into: target)
         }
         let sequence = readerSlot.enter()
-        let count: Int
-        switch key.count {
-        case 4: count = addresses.attempt(TableShortKey(base, 4), into: target, memory)
-        case 8: count = addresses.attempt(TableShortKey(base, 8), into: target, memory)
-        case 1...7: count = addresses.attempt(TableShortKey(base, key.count), into: target, memory)
-        default: count = Attempt.undecided
-        }
-        guard count == Attempt.noSmallPair else {
-            readerSlot.leave(sequence)
-            return count >= Attempt.missing ? count : try readAny(key: key, into: target)
-        }
-        let recordCount = attemptRecord(TableShortKey(base, key.count), key, into: target)
+        let count =
+            key.count == 8
+            ? addresses.attempt(TableShortKey(base, 8), into: target)
+            : addresses.attempt(TableShortKey(base, key.count), into: target)
         readerSlot.leave(sequence)
-        return recordCount >= Attempt.missing ? recordCount : try readAny(key: key, into: target)
+        return count >= 0 ? count : try readAgain(key, into: target, count)
+    }
+
+    /// After a first look at the cells of a short key.
+    @inline(never)
+    private func readAgain(
+        _ key: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, _ first: Int
+    ) throws(SharedTableError) -> Int {
+        guard first == Attempt.noSmallPair, let base = key.baseAddress, let readerSlot else {
+            return try readAny(key: key, into: target)
+        }
+        let sequence = readerSlot.enter()
+        let count = attemptRecord(TableShortKey(base, key.count), key, into: target)
+        readerSlot.leave(sequence)
+        return count >= Attempt.missing ? count : try readAny(key: key, into: target)
     }
 
     /// Looks for the record of a key that no cell holds. A read is under way.

@@ -111,6 +111,20 @@ struct TableAddresses {
         return TableStripeAddress(address: stripes + stripe &* SharedTableLayout.stripeHotBytes)
     }
 
+    /// The region of a hash in a directory; 0, which has no page, where the version changed or no entry can be.
+    @inline(__always)
+    fileprivate func region(
+        _ hash: UInt64, in directory: UInt64, _ stripe: TableStripeAddress, unchangedSince version: UInt64
+    ) -> UInt64 {
+        let depth = min(directory &>> 32 & 0xFF, UInt64(TableHash.depthMax))
+        let entry = (hash & TableHash.withinStripeMask) &>> (UInt64(TableHash.withinStripeBits) &- depth)
+        let window = (directory & 0xFFFF_FFFF) &<< UInt64(SharedTableLayout.windowShift)
+        let offset = Int(truncatingIfNeeded: window &+ 8 &* entry)
+        guard UInt(bitPattern: offset &- SharedTableLayout.windowBytes) <= pageOffsetMax else { return 0 }
+        let region = (windows + offset).assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
+        return stripe.isUnchanged(since: version) ? region : 0
+    }
+
     /// The page of a hash in a region; nil where there is none.
     @inline(__always)
     func page(_ hash: UInt64, of region: UInt64) -> UnsafeMutableRawPointer? {
@@ -154,18 +168,12 @@ extension TableAddresses {
     /// Looks a short key up without the lock.
     /// - Returns: bytes of the value, or one of ``SharedTable/Attempt``.
     @inline(__always)
-    func attempt(
-        _ key: TableShortKey, into target: UnsafeMutableRawBufferPointer, _ memory: TableMemory
-    ) -> Int {
+    func attempt(_ key: TableShortKey, into target: UnsafeMutableRawBufferPointer) -> Int {
         let hash = hash(key)
         let stripe = stripe(hash)
         let version = stripe.word(TableStripe.Field.version).pointee.load(ordering: .acquiring)
         var region = stripe.word(TableStripe.Field.root).pointee.load(ordering: .relaxed)
-        if TableDirectory.isDirectory(region) {
-            let whole = TableStripe(memory, index: TableHash.stripe(hash))
-            guard let found = whole.region(of: hash, unchangedSince: version) else { return SharedTable.Attempt.changed }
-            region = found.rawValue
-        }
+        if TableDirectory.isDirectory(region) { region = self.region(hash, in: region, stripe, unchangedSince: version) }
         guard version & 1 == 0, let page = page(hash, of: region) else { return SharedTable.Attempt.changed }
         let (first, second) = TableHash.lineOffsets(hash)
         let found = cells_matching(page + first, page + second, key.needle, key.mask)

@@ -105,7 +105,8 @@ struct BenchRun {
         let seconds = Double(end - start) / 1e9
         return BenchReport.Phase(
             name: name, operations: load.keys, seconds: seconds, operationsPerSecond: Double(load.keys) / seconds,
-            longest: load.times && phase == 0 ? longest : nil, pageFaults: sum(.pageFaults))
+            longest: load.times && phase == 0 ? longest : nil, pageFaults: sum(.pageFaults),
+            processorNanosecondsPerOperation: Double(sum(.processorNanoseconds)) / Double(load.keys))
     }
 
     private var longest: BenchReport.Longest {

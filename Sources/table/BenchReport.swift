@@ -23,6 +23,8 @@ struct BenchReport: Encodable {
         /// With --times only.
         var longest: Longest?
         var pageFaults: Int
+        /// What the processes took of the processors, whoever else did.
+        var processorNanosecondsPerOperation: Double
     }
 
     var keys: Int
@@ -44,7 +46,8 @@ struct BenchReport: Encodable {
     var summary: String {
         var lines = phases.map { phase in
             var line = "\(phase.name): \(phase.operations) operations in \(TextColumns.fixed(phase.seconds, 2)) s, "
-                + "\(TextColumns.fixed(phase.operationsPerSecond / 1e6, 2)) million/s, \(phase.pageFaults) page faults"
+                + "\(TextColumns.fixed(phase.operationsPerSecond / 1e6, 2)) million/s, "
+                + "\(TextColumns.fixed(phase.processorNanosecondsPerOperation, 1)) ns of processor time each, \(phase.pageFaults) page faults"
             if let longest = phase.longest {
                 line += ", longest \(TextColumns.fixed(longest.microseconds, 1)) us with \(longest.pageFaults) page faults; "
                     + "without page faults, \(longest.nanosecondsPerPageFault) ns each, "

@@ -67,79 +67,134 @@ struct BenchWork {
 
     func run(_ phase: Int) throws {
         let pageFaultNanoseconds = load.times && phase == 0 ? try PutTimer.measurePageFault() : 0
-        let share = (number + phase) % load.processes
-        let buffers = BenchBuffers(load)
         let faultsBefore = ProcessUsage.current().minorPageFaults
-        var done = 0
-        var faults = 0
-        var timer = PutTimer(pageFaultNanoseconds: pageFaultNanoseconds)
-        // An option's value is found by its name: once is enough.
-        let (keys, processes, times, ahead) = (load.keys, load.processes, load.times && phase == 0, load.ahead)
-        for key in stride(from: share, to: keys, by: processes) {
-            if ahead > 0 {
-                buffers.prepare(UInt32(truncatingIfNeeded: key + ahead * processes))
-                table.prefetch(key: buffers.key)
-            }
-            buffers.prepare(UInt32(truncatingIfNeeded: key))
-            if times { timer.start() }
-            switch phase {
-            case 0: if try !table.put(key: buffers.key, value: buffers.value) { faults += 1 }
-            case 1 where key % BenchLoad.mixInterval == 0:
-                if try !table.remove(key: buffers.key) { faults += 1 }
-                if try !table.put(key: buffers.key, value: buffers.value) { faults += 1 }
-            default:
-                let count = try table.get(key: buffers.key, into: buffers.target)
-                if count != buffers.value.count || !buffers.isTargetRight { faults += 1 }
-            }
-            if times { timer.stop() }
-            done += 1
-            if done & 255 == 0 { board.set(done, .operations, of: number) }
-            if done & 0xFFFF == 0 { try board.expectParent() }
+        let start = Thread.currentCPUNanoseconds
+        let faults: Int
+        if phase == 0, load.times {
+            faults = try putTimed(pageFaultNanoseconds)
+        } else {
+            faults = try phase == 0 ? put() : phase == 1 ? mix() : get()
         }
-        if times { timer.report(to: board, number) }
+        board.set(Int(Thread.currentCPUNanoseconds - start), .processorNanoseconds, of: number)
         board.set(ProcessUsage.current().minorPageFaults - faultsBefore, .pageFaults, of: number)
         board.set(board.get(.faults, of: number) + faults, .faults, of: number)
+    }
+
+    // A loop of its own for each phase: what it does beside the table is to be a few instructions.
+
+    private func put() throws -> Int {
+        let (table, buffers) = (table, BenchBuffers(load))
+        var faults = 0
+        try forEachKey(0, buffers) { number in
+            buffers.prepare(number)
+            if try !table.put(key: buffers.key, value: buffers.value) { faults &+= 1 }
+        }
+        return faults
+    }
+
+    private func putTimed(_ pageFaultNanoseconds: Int) throws -> Int {
+        let (table, buffers) = (table, BenchBuffers(load))
+        var timer = PutTimer(pageFaultNanoseconds: pageFaultNanoseconds)
+        var faults = 0
+        try forEachKey(0, buffers) { number in
+            buffers.prepare(number)
+            timer.start()
+            if try !table.put(key: buffers.key, value: buffers.value) { faults &+= 1 }
+            timer.stop()
+        }
+        timer.report(to: board, number)
+        return faults
+    }
+
+    private func mix() throws -> Int {
+        let (table, buffers) = (table, BenchBuffers(load))
+        var faults = 0
+        try forEachKey(1, buffers) { number in
+            buffers.prepare(number)
+            if number % UInt32(BenchLoad.mixInterval) == 0 {
+                if try !table.remove(key: buffers.key) { faults &+= 1 }
+                if try !table.put(key: buffers.key, value: buffers.value) { faults &+= 1 }
+            } else if try table.get(key: buffers.key, into: buffers.target) != buffers.value.count || !buffers.isTargetRight {
+                faults &+= 1
+            }
+        }
+        return faults
+    }
+
+    private func get() throws -> Int {
+        let (table, buffers) = (table, BenchBuffers(load))
+        var faults = 0
+        try forEachKey(2, buffers) { number in
+            buffers.prepare(number)
+            if try table.get(key: buffers.key, into: buffers.target) != buffers.value.count || !buffers.isTargetRight {
+                faults &+= 1
+            }
+        }
+        return faults
+    }
+
+    /// Calls `body` with the number of each key that is this process's in a phase.
+    @inline(__always)
+    private func forEachKey(_ phase: Int, _ buffers: BenchBuffers, _ body: (UInt32) throws -> Void) throws {
+        let table = table
+        // An option's value is found by its name: once is enough.
+        let (keys, processes, ahead) = (load.keys, load.processes, load.ahead)
+        var key = (number + phase) % processes
+        var done = 0
+        while key < keys {
+            if ahead > 0 {
+                buffers.prepare(UInt32(truncatingIfNeeded: key &+ ahead &* processes))
+                table.prefetch(key: buffers.key)
+            }
+            try body(UInt32(truncatingIfNeeded: key))
+            key &+= processes
+            done &+= 1
+            if done & 255 == 0 { try report(done) }
+        }
         board.set(done, .operations, of: number)
+    }
+
+    @inline(never)
+    private func report(_ done: Int) throws {
+        board.set(done, .operations, of: number)
+        if done & 0xFFFF == 0 { try board.expectParent() }
     }
 }
 
 /// Key, expected value and room for the value of one operation. The first four bytes of the key are its
 /// number, those of the value a product of it; the rest is the same everywhere.
 struct BenchBuffers {
-    private let memory: UnsafeMutableRawBufferPointer
-    private let keyBytes: Int
-    private let valueBytes: Int
+    let key: UnsafeRawBufferPointer
+    let value: UnsafeRawBufferPointer
+    let target: UnsafeMutableRawBufferPointer
+    private let keyStart: UnsafeMutableRawPointer
+    private let valueStart: UnsafeMutableRawPointer
 
     init(_ load: BenchLoad) {
-        keyBytes = load.keyBytes
-        valueBytes = load.valueBytes
+        let valueStart = 1024
+        let targetStart = valueStart + (load.valueBytes + 63) & ~63
         // Freed with the process.
-        memory = .allocate(byteCount: 1024 + 2 * (load.valueBytes + 64), alignment: 64)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: targetStart + load.valueBytes + 64, alignment: 64)
         for index in memory.indices { memory[index] = UInt8(truncatingIfNeeded: index &* 31) }
-    }
-
-    private var valueStart: Int { 1024 }
-    private var targetStart: Int { 1024 + (valueBytes + 63) & ~63 }
-
-    var key: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[0..<keyBytes]) }
-    var value: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[valueStart..<valueStart + valueBytes]) }
-    var target: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(rebasing: memory[targetStart..<targetStart + valueBytes])
+        let keyBytes = UnsafeMutableRawBufferPointer(rebasing: memory[0..<load.keyBytes])
+        let valueBytes = UnsafeMutableRawBufferPointer(rebasing: memory[valueStart..<valueStart + load.valueBytes])
+        key = UnsafeRawBufferPointer(keyBytes)
+        value = UnsafeRawBufferPointer(valueBytes)
+        target = UnsafeMutableRawBufferPointer(rebasing: memory[targetStart..<targetStart + load.valueBytes])
+        self.keyStart = keyBytes.baseAddress!
+        self.valueStart = valueBytes.baseAddress!
     }
 
     @inline(__always)
     func prepare(_ number: UInt32) {
-        memory.storeBytes(of: number, as: UInt32.self)
-        memory.storeBytes(of: number &* 2_654_435_761 ^ 0x5A5A_5A5A, toByteOffset: valueStart, as: UInt32.self)
+        keyStart.storeBytes(of: number, as: UInt32.self)
+        valueStart.storeBytes(of: number &* 2_654_435_761 ^ 0x5A5A_5A5A, as: UInt32.self)
     }
 
     @inline(__always)
     var isTargetRight: Bool {
-        guard valueBytes > 4 else {
-            return memory.load(fromByteOffset: valueStart, as: UInt32.self)
-                == memory.load(fromByteOffset: targetStart, as: UInt32.self)
-        }
-        return ByteOrder.areEqual(value.baseAddress!, target.baseAddress!, valueBytes)
+        guard value.count > 4 else { return valueStart.load(as: UInt32.self) == target.load(as: UInt32.self) }
+        return ByteOrder.areEqual(valueStart, target.baseAddress!, value.count)
     }
 }
 

@@ -8,13 +8,14 @@ import Synchronization
 /// line 1 + i    worker i: word 0 operations done, 1 phases done, 2 faults, 3 longest operation in ns,
 ///               4 page faults, 5 operations that it may do for now, 6 longest operation without its page
 ///               faults, 7 page faults of the longest operation, 8 operations of a millisecond and more
-///               without page faults, 9 what a page fault takes in ns
+///               without page faults, 9 what a page fault takes in ns, 10 processor time of the phase in ns
 /// ```
 /// A line is 128 bytes: workers do not slow each other down.
 final class Board {
-    enum Field: Int { 
+    enum Field: Int {
         case operations, phasesDone, faults, longestNanoseconds, pageFaults, operationsMax
         case longestNetNanoseconds, longestPageFaults, slowOperations, pageFaultNanoseconds
+        case processorNanoseconds
     }
 
     let path: String

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import SharedTable
+@testable import table
 
 extension SharedTableSuites {
     @Suite struct SharedTableTests {
@@ -179,6 +180,50 @@ extension SharedTableSuites {
             #expect(statistics.collections > 0)
             #expect(statistics.recordBytesUsed < 2 * statistics.recordBytesLive + 300_000)
             try table.expect(model)
+        }
+
+        /// Many regions under one directory, small enough for a test: short keys are read there by a way of their own.
+        @Test func shortKeysAreFoundThroughADirectory() throws {
+            TableFailpoints.regionPagesMax = 1
+            defer { TableFailpoints.regionPagesMax = SharedTableLayout.windowPages }
+            let table = try ScratchTable().open()
+            let keys = table.keysOfOneStripe(1500).map { UInt32(tableBytes: $0) ?? 0 }
+            let longKeys = (0 as UInt64..<300_000).filter { number in
+                withUnsafeBytes(of: number) { table.bucket(ofKey: $0) == 0 }
+            }
+            for key in keys { try table.put(key, ~key) }
+            for key in longKeys { try table.put(key, UInt32(truncatingIfNeeded: key)) }
+            #expect(TableDirectory.isDirectory(TableStripe(table.memory, index: 0).load(TableStripe.Field.root)))
+            for key in keys { #expect(try table.get(key) == ~key) }
+            for key in longKeys { #expect(try table.get(key) == UInt32(truncatingIfNeeded: key)) }
+            for key in keys.prefix(700) { try table.remove(key) }
+            for key in keys { #expect(try table.contains(key) == (table.get(key, as: UInt32.self) != nil)) }
+            #expect(table.count == keys.count - 700 + longKeys.count)
+        }
+
+        @Test(arguments: [-1, 0, 3, 8, 5000]) func keysAreVisitedInOrderWhateverIsAhead(ahead: Int) throws {
+            let table = try ScratchTable().open()
+            let keys = (0..<1000 as Range<UInt32>).map { $0 &* 2_654_435_761 }
+            var visited: [UInt32] = []
+            try table.forEach(of: keys, ahead: ahead) { key in
+                visited.append(key)
+                try table.put(key, key / 2)
+            }
+            #expect(visited == keys)
+            var sum = 0
+            try table.forEach(of: keys[300..<1000], ahead: ahead) { key in
+                sum += Int(try table.get(key, as: UInt32.self) ?? 0)
+            }
+            #expect(sum == keys[300..<1000].reduce(0) { $0 + Int($1 / 2) })
+            try table.forEach(of: [String](), ahead: ahead) { Issue.record("there is no \($0)") }
+            var seen = 0
+            #expect(throws: SharedTableError.notANumber) {
+                try table.forEach(of: ["a", "b", "c"], ahead: ahead) { _ in
+                    seen += 1
+                    if seen == 2 { throw SharedTableError.notANumber }
+                }
+            }
+            #expect(seen == 2)
         }
     }
 }
