@@ -60,7 +60,7 @@ import Testing
             case .reply(let reply): reply
             case .reports(let then): then(reports)
             case .clients(_, _, let then): then([], 0)
-            case .later, .flush, .shutdown: .none
+            case .later, .flush, .change, .shutdown: .none
             }
         }
 
