@@ -92,7 +92,7 @@ struct ConfigurationFile {
     /// An empty file has no settings.
     private static func parseYAML(_ data: Data) throws -> ([String], (any ConfigSnapshot)?) {
         guard let text = String(validating: data, as: UTF8.self) else { throw Shape(description: "it is not UTF-8") }
-        guard let root = try Yams.compose(yaml: text) else { return ([], nil) }
+        guard let root = try Yams.compose(yaml: text), root.null == nil else { return ([], nil) }
         guard let mapping = root.mapping else { throw Shape(description: "lines of name: value are wanted") }
         let keys = try mapping.keys.map { key in
             guard let name = key.string else { throw Shape(description: "the name of a setting is no text") }

@@ -134,7 +134,7 @@ import Testing
         ]
         let unknown = SettingSources(flags: [], environment: environment, file: nil).unknownVariables(besides: ["config"])
         #expect(unknown.map(\.name) == ["PROTOSTORE_MAXCLIENT"])
-        #expect(unknown.first?.near == ["PROTOSTORE_MAXCLIENTS"])
+        #expect(unknown.first?.near.first == "PROTOSTORE_MAXCLIENTS")
     }
 
     // MARK: Rewriting

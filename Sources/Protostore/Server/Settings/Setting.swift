@@ -165,8 +165,9 @@ extension Setting {
             $0[keyPath: path] ? "yes" : "no"
         } write: { (text, configuration) throws(SettingProblem) in
             switch text.lowercased() {
-            case "yes", "true": configuration[keyPath: path] = true
-            case "no", "false": configuration[keyPath: path] = false
+            // A truth value of JSON arrives as a number.
+            case "yes", "true", "1": configuration[keyPath: path] = true
+            case "no", "false", "0": configuration[keyPath: path] = false
             default: throw .notYesOrNo
             }
         }
