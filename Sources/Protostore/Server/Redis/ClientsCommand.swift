@@ -1,4 +1,4 @@
-/// CLIENT LIST, KILL, PAUSE and UNPAUSE: about the connections of all loops.
+/// CLIENT LIST, KILL, PAUSE, UNPAUSE and UNBLOCK: about the connections of all loops.
 struct ClientsCommand {
     let call: ServerCall
 
@@ -6,130 +6,64 @@ struct ClientsCommand {
         self.call = call
     }
 
-    private struct Refusal: Error {
-        let text: String
-    }
-
-    func perform(_ words: CommandWords, _ loops: [EventLoop]) -> ServerClerk.Outcome {
+    func perform(_ loops: [EventLoop]) -> ServerClerk.Outcome {
         do throws(Refusal) {
-            switch words.subcommand {
-            case "list": return try list(words)
-            case "kill": return try kill(words)
-            case "pause": return .reply(try pause(words, loops))
-            case "unpause":
-                guard words.count == 2 else { return .reply(words.wrongArity) }
-                for loop in loops { loop.commands.send(.pauseClients(untilNanoseconds: 0, onlyWrites: false)) }
-                return .reply(.ok)
-            // Nobody ever waits for a key.
-            case "unblock": return .reply(.integer(0))
-            default: return .reply(words.unknownSubcommand)
-            }
+            return try perform(ClientRequest(call.command, call.arguments.view), loops)
         } catch {
-            return .reply(.error(error.text))
+            return .reply(error.reply)
         }
     }
 
-    private static let syntaxError = Refusal(text: "ERR syntax error")
-
-    // MARK: LIST
-
-    private func list(_ words: CommandWords) throws(Refusal) -> ServerClerk.Outcome {
-        var filter = ClientFilter()
-        if words.count > 2 {
-            switch words.lowered(2) {
-            case "type" where words.count == 4: filter.kind = try Self.kind(words[3])
-            case "id" where words.count > 3:
-                var ids: [UInt64] = []
-                for word in words.rest(from: 3) {
-                    guard let id = UInt64(word), id > 0 else { throw Refusal(text: "ERR Invalid client ID") }
-                    ids.append(id)
-                }
-                filter.ids = ids
-            default: throw Self.syntaxError
+    private func perform(_ request: ClientRequest, _ loops: [EventLoop]) throws(Refusal) -> ServerClerk.Outcome {
+        switch request {
+        case .list(let selection):
+            return .clients(ClientFilter(selection), closes: false) { clients, _ in
+                .verbatim(clients.map { $0.line + "\n" }.joined())
             }
-        }
-        return .clients(filter, closes: false) { clients, _ in
-            .verbatim(clients.map { $0.line + "\n" }.joined())
-        }
-    }
-
-    private static func kind(_ word: String) throws(Refusal) -> ClientFilter.Kind {
-        switch word.lowercased() {
-        case "normal": .normal
-        case "master": .master
-        case "slave", "replica": .replica
-        case "pubsub": .pubsub
-        default: throw Refusal(text: "ERR Unknown client type '\(CommandWords.shown(word))'")
-        }
-    }
-
-    // MARK: KILL
-
-    private func kill(_ words: CommandWords) throws(Refusal) -> ServerClerk.Outcome {
-        guard words.count > 2 else { return .reply(words.wrongArity) }
-        var filter = ClientFilter()
-        if words.count == 3 {
-            filter.address = words[2]
+        case .kill(let selection, let sparesSelf, let answersOK):
+            var filter = ClientFilter(selection)
+            if sparesSelf { filter.except = call.client.id }
             return .clients(filter, closes: true) { _, closed in
-                closed > 0 ? .ok : .error("ERR No such client")
+                answersOK ? (closed > 0 ? .ok : ClientRequest.noSuchClient) : .integer(closed)
             }
-        }
-        guard words.count % 2 == 0 else { throw Self.syntaxError }
-        var skipsSelf = true
-        for place in stride(from: 2, to: words.count, by: 2) {
-            try Self.read(words.lowered(place), words[place + 1], &filter, &skipsSelf)
-        }
-        if skipsSelf { filter.except = call.client.id }
-        return .clients(filter, closes: true) { _, closed in .integer(closed) }
-    }
-
-    private static func read(
-        _ name: String, _ value: String, _ filter: inout ClientFilter, _ skipsSelf: inout Bool
-    ) throws(Refusal) {
-        switch name {
-        case "id":
-            guard let id = UInt64(value), id > 0 else {
-                throw Refusal(text: "ERR client-id should be greater than 0")
-            }
-            filter.ids = [id]
-        case "type": filter.kind = try kind(value)
-        case "addr": filter.address = value
-        case "laddr": filter.localAddress = value
-        case "user":
-            guard value == "default" else {
-                throw Refusal(text: "ERR No such user '\(CommandWords.shown(value))'")
-            }
-            filter.user = value
-        case "skipme":
-            switch value.lowercased() {
-            case "yes": skipsSelf = true
-            case "no": skipsSelf = false
-            default: throw syntaxError
-            }
-        default: throw syntaxError
+        case .pause(let milliseconds, let onlyWrites):
+            pause(loops, until: try end(of: milliseconds), onlyWrites: onlyWrites)
+            return .reply(.ok)
+        case .unpause:
+            pause(loops, until: 0, onlyWrites: false)
+            return .reply(.ok)
+        // Nobody ever waits for a key.
+        case .unblock: return .reply(.integer(0))
+        case .identifier, .info, .setName, .getName, .setLibraryName, .setLibraryVersion, .reply, .noEvict, .noTouch,
+            .trackingOff, .trackingInfo, .getRedirection:
+            throw Refusal(.error("ERR this is not carried out by the server as a whole"))
         }
     }
 
-    // MARK: PAUSE
-
-    private func pause(_ words: CommandWords, _ loops: [EventLoop]) throws(Refusal) -> Reply {
-        guard words.count == 3 || words.count == 4 else { return words.wrongArity }
-        var onlyWrites = false
-        if words.count == 4 {
-            switch words.lowered(3) {
-            case "write": onlyWrites = true
-            case "all": break
-            default: throw Refusal(text: "ERR CLIENT PAUSE mode must be WRITE or ALL")
-            }
-        }
-        guard let milliseconds = Int(words[2]) else {
-            throw Refusal(text: "ERR timeout is not an integer or out of range")
-        }
-        guard milliseconds >= 0 else { throw Refusal(text: "ERR timeout is negative") }
+    private func end(of milliseconds: Int) throws(Refusal) -> UInt64 {
         let (nanoseconds, overflows) = UInt64(milliseconds).multipliedReportingOverflow(by: 1_000_000)
         let (end, overflowsToo) = Clock.monotonicNanoseconds().addingReportingOverflow(nanoseconds)
-        guard !overflows, !overflowsToo else { throw Refusal(text: "ERR timeout is out of range") }
-        for loop in loops { loop.commands.send(.pauseClients(untilNanoseconds: end, onlyWrites: onlyWrites)) }
-        return .ok
+        guard !overflows, !overflowsToo else { throw Refusal(.error("ERR timeout is out of range")) }
+        return end
+    }
+
+    private func pause(_ loops: [EventLoop], until nanoseconds: UInt64, onlyWrites: Bool) {
+        for loop in loops { loop.commands.send(.pauseClients(untilNanoseconds: nanoseconds, onlyWrites: onlyWrites)) }
+    }
+}
+
+extension ClientFilter {
+    fileprivate init(_ selection: ClientSelection) {
+        self.init()
+        ids = selection.identifiers.map { $0.compactMap { UInt64(exactly: $0) } }
+        address = selection.address.map { String(decoding: $0, as: UTF8.self) }
+        localAddress = selection.localAddress.map { String(decoding: $0, as: UTF8.self) }
+        switch selection.kind {
+        case .normal: kind = .normal
+        case .replica: kind = .replica
+        case .pubsub: kind = .pubsub
+        case .master: kind = .master
+        case nil: break
+        }
     }
 }

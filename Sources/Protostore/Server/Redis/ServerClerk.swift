@@ -222,7 +222,7 @@ final class ServerClerk {
         case .lastSave, .save, .backgroundSave: return SaveCommand(state).perform(command, words, flusher)
         case .shutdown: return ShutdownCommand().perform(words)
         case .debug: return DebugCommand(state.settings).perform(words)
-        case .clients: return ClientsCommand(call).perform(words, loops)
+        case .clients: return ClientsCommand(call).perform(loops)
         }
     }
 
