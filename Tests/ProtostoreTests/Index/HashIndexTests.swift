@@ -114,7 +114,7 @@ import Testing
     }
 
     @Test func fullMemoryRefusesNewKeysAndNothingElse() throws {
-        let storage = try makeStorage(indexBytesMax: 36 << 10 + 8 << 12)
+        let storage = try makeStorage(indexBytesMax: 36 << 10 + CountsLayout.byteCount + 8 << 12)
         var index = try storage.takePartition(0)
         var random = SplitMix(seed: 5)
         var model = IndexModel()
@@ -134,7 +134,7 @@ import Testing
             return
         }
         #expect(ErrorClass(error.code) == .report)
-        #expect(storage.byteCount <= 36 << 10 + 8 << 12)
+        #expect(storage.byteCount <= 36 << 10 + CountsLayout.byteCount + 8 << 12)
         #expect(index.words == model.words)
         for position in model.entries.indices {
             let new = model.newSlot()
@@ -239,7 +239,7 @@ import Testing
         #expect(index.count == model.entries.count)
         let regions = index.shape.regions
         let levels = IndexLayout.levelBytes(1, roots: index.roots).count
-        #expect(storage.byteCount >= 36 << 10 + regions * 4096 + levels)
+        #expect(storage.byteCount >= 36 << 10 + CountsLayout.byteCount + regions * 4096 + levels)
     }
 
     @Test func walkInStepsSeesWhatIsThereThroughout() throws {

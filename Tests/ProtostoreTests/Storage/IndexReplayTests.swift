@@ -182,7 +182,7 @@ import Testing
     }
 
     @Test func withoutRoomItIsAnError() throws {
-        let memory = try PrivateIndexMemory(windowCount: 64, indexBytesMax: 36 << 10)
+        let memory = try PrivateIndexMemory(windowCount: 64, indexBytesMax: 36 << 10 + CountsLayout.byteCount)
         let storage = try IndexStorage(memory, partitionCount: 1)
         let record = IndexedRecord(hash: KeyHash(high: 1, low: 1), sequence: 1, offset: 1 << 20, recordBytes: 1)
         var replay = IndexReplay([IndexReplay.Entry(record, namespace: 0, key: [])], layout: Self.layout)
