@@ -70,7 +70,8 @@ import Testing
         let path = Self.path + "-limit"
         defer { try? Directory.removeFile(path) }
         let storage = try IndexStorage(
-            SharedIndexMemory(path: path, windowCount: 64, indexBytesMax: 64 << 10), partitionCount: 1)
+            SharedIndexMemory(path: path, windowCount: 64, indexBytesMax: 64 << 10 + CountsLayout.byteCount),
+            partitionCount: 1)
         var index = try storage.takePartition(0)
         var model = IndexModel()
         #expect(throws: IndexError.self) { try self.fill(&index, &model, keys: 10_000) }
