@@ -205,7 +205,7 @@ import Testing
     @Test func noRoomIsAnErrorOfItsOwn() throws {
         try withTemporaryDirectory { directory in
             _ = try saveSample(to: directory)
-            let memory = try PrivateIndexMemory(windowCount: Self.windowCount, indexBytesMax: 48 << 10)
+            let memory = try PrivateIndexMemory(windowCount: Self.windowCount, indexBytesMax: 48 << 10 + CountsLayout.byteCount)
             do throws(IndexFileError) {
                 _ = try IndexStorage.load(from: directory, identity: Self.identity, into: memory, partitionCount: 1)
                 Issue.record("loaded into less memory than it needs")

@@ -222,7 +222,7 @@ private struct RebuildCase {
     func withoutRoomItIsAnError(_ threads: Int) throws {
         var random = SplitMix(seed: 3)
         let test = RebuildCase(keys: 3000, records: 3000, perSegment: 500, random: &random)
-        let memory = try PrivateIndexMemory(windowCount: 8192, indexBytesMax: 200 << 10)
+        let memory = try PrivateIndexMemory(windowCount: 8192, indexBytesMax: 200 << 10 + CountsLayout.byteCount)
         let storage = try IndexStorage(memory, partitionCount: 2)
         var rebuild = IndexRebuild(
             layout: SummaryFile.layout, footers: test.file.footers,

@@ -68,7 +68,7 @@ import Testing
                 var index = try storage.takePartition(0)
                 for (key, place) in newest() where !isLeftOut(key) {
                     let slot = IndexSlot(recordAt: place.offset, byteCount: place.byteCount, expires: false, layout: layout)
-                    try index.insert(LogSegmentBuilder.hash([key]).index, #require(slot))
+                    try index.insert(LogSegmentBuilder.hash([key]).index, #require(slot), of: 0, DatabaseNamespaces())
                 }
             }
             var check = try StoreCheck(media, Superblock.readCopies(of: media), path: "simulated")

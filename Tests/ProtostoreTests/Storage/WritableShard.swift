@@ -43,7 +43,7 @@ final class WritableShard {
         self.media = media
         self.parts = parts
         disk = SimulatedDisk(media: media, depthMax: 32 + Shard<PrivateIndexMemory>.logDepth)
-        let memory = try PrivateIndexMemory(windowCount: 1024, indexBytesMax: index ?? .max)
+        let memory = try PrivateIndexMemory(windowCount: 1024, indexBytesMax: index.map { $0 + CountsLayout.byteCount } ?? .max)
         shard = try Shard(
             number: 0, store: parts, index: IndexStorage(memory, partitionCount: 1).takePartition(0),
             log: LogStart(log: 0), options: options, requestsMax: 1024, depthMax: 32, bufferBytes: bufferBytes)
