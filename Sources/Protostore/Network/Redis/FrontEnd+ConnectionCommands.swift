@@ -3,6 +3,11 @@ extension FrontEnd {
     mutating func carryOut(
         _ command: ConnectionCommand, _ spec: Command, _ arguments: CommandArguments, of index: UInt32
     ) -> Taking {
+        if case .ping = command, arguments.count == 1 {
+            guard admitAnswer(index) else { return .blocked }
+            commandStatistics.note(currentCommand, nanoseconds: 0)
+            return answer(line: RESPEncoder.Line.pong, of: index) ? .taken : .closed
+        }
         guard let session = connections.at(index).pointee.redis.session else { return .closed }
         switch command {
         case .multi: return startMulti(session, of: index)

@@ -145,6 +145,14 @@ extension FrontEnd {
         }
     }
 
+    /// Gives a request a reply that is always the same.
+    @inline(__always)
+    mutating func deliver(line: StaticString, to ticket: UInt32, of index: UInt32) {
+        deliver(ticket, of: index, byteCount: line.utf8CodeUnitCount) {
+            $0.copyMemory(from: line.utf8Start, byteCount: line.utf8CodeUnitCount)
+        }
+    }
+
     // MARK: Answering at once
 
     /// Whether a reply that needs no shard can be given now; marks the connection
@@ -162,6 +170,13 @@ extension FrontEnd {
         let byteCount = RESPEncoder.encodedBytes(of: reply, version: version)
         return answer(byteCount: byteCount, of: index) {
             _ = RESPEncoder.encode(reply, version: version, into: $0)
+        }
+    }
+
+    /// Answers with a reply that is always the same.
+    mutating func answer(line: StaticString, of index: UInt32) -> Bool {
+        answer(byteCount: line.utf8CodeUnitCount, of: index) {
+            $0.copyMemory(from: line.utf8Start, byteCount: line.utf8CodeUnitCount)
         }
     }
 

@@ -117,6 +117,9 @@ extension FrontEnd {
     private mutating func completeSingle(_ reply: ShardReply, of index: UInt32) {
         switch table.slot(reply.ticket).pointee.kind {
         case .get: completeGet(reply, of: index)
+        case .put where reply.status == .done:
+            countWrite(.done)
+            deliver(line: RESPEncoder.Line.ok, to: reply.ticket, of: index)
         case .put: completePut(reply, done: .ok, unmet: .null, of: index)
         case .putIfAbsent: completePut(reply, done: .integer(1), unmet: .integer(0), of: index)
         case .delete: completeDelete(reply, of: index)
@@ -135,7 +138,8 @@ extension FrontEnd {
             }
         case .missing:
             counters.misses &+= 1
-            deliver(.null, to: reply.ticket, of: index)
+            deliver(
+                line: RESPEncoder.Line.null(connections.at(index).pointee.redis.version), to: reply.ticket, of: index)
         case .needsAllowance:
             enlarge(reply.ticket, to: Int(reply.extentBytes), of: index)
         case .done, .conditionFailed, .refused, .unreadable:
