@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent
-RUN, BENCH = (PACKAGE / ".build/release" / name for name in ("run", "bench"))
+PROGRAMS = Path(os.environ.get("PROTOSTORE_PROGRAMS", PACKAGE / ".build/release"))
+RUN, BENCH = (PROGRAMS / name for name in ("run", "bench"))
 # What automake's tests end with when they could not run.
 SKIPPED = 77
 NAMESPACE_VARIABLE = "PROTOSTORE_REAL_DISK_NAMESPACE"
@@ -89,13 +90,21 @@ def end(process, patience=30):
         raise Broken(f"{process.args[4:]} did not end within {patience} seconds") from None
 
 
+def wait_until(is_true, what, patience=60):
+    deadline = time.monotonic() + patience
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise Broken(f"not within {patience} seconds: {what}")
+        time.sleep(0.01)
+
+
 class Server:
     """A running server on a free port."""
 
-    def __init__(self, store, index_directory, log, arguments=(), patience=60):
+    def __init__(self, store, index_directory, log, arguments=(), patience=60, environment={}):
         self._log = log
         words = [RUN, "--path", store, "--port", "0", "--index-path", index_directory, "--stats-interval", "0"]
-        environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no"}
+        environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no", **environment}
         with open(log, "wb") as file:
             self.process = start(*words, *arguments, stderr=file, env=environment)
         try:
