@@ -1,11 +1,12 @@
 """The same random commands to redis-server and to Protostore; each reply is compared, byte for byte.
 
 A run is one seed: some connections to either server take turns, each turn a few commands in
-pieces. Where transactions begin and end is known here, so that it is known how many replies come.
+pieces. What differs is played again with ever less before it, so that little is left to look at.
 """
 
 import re
 import time
+from collections import namedtuple
 from random import Random
 
 from . import generator, wire
@@ -96,44 +97,132 @@ class Allowed:
         "client": _client, "time": _clock})
 
 
-# --- One connection to either server
+# --- Playing
+
+
+# Commands of one connection, and the pieces that their bytes are sent in.
+Turn = namedtuple("Turn", "connection commands pieces pause_seconds", defaults=(0,))
 
 
 class Pair:
-    """A connection to Redis and one to Protostore, and what they are in."""
+    """A connection to Redis and one to Protostore."""
 
     def __init__(self, redis, protostore):
-        self.redis, self.protostore = redis, protostore
-        # The commands since MULTI; None outside.
+        self.connections = redis, protostore
+        # The commands since MULTI.
         self.queued = None
 
-    def turn(self, commands, pieces_of):
-        """Returns the replies of both, one for each command, None where there is none."""
-        is_answered = self._note(commands)
-        replies = []
-        for connection in (self.redis, self.protostore):
-            for piece in pieces_of():
-                connection.send(piece)
-            replies.append([connection.reply() if answered else None for answered in is_answered])
-        return list(zip(*replies))
+    def close(self):
+        for connection in self.connections:
+            connection.close()
 
-    def _note(self, commands):
-        """Follows CLIENT REPLY: which commands are answered."""
-        is_answered, replies = [], "on"
-        for words in commands:
-            mode = words[2].lower() if [word.lower() for word in words[:2]] == [b"client", b"reply"] else None
-            if mode == b"on":
-                replies = "on"
-            elif mode == b"off":
-                replies = "off"
-            elif mode == b"skip" and replies != "off":
-                replies = "skip"
-                is_answered.append(False)
-                continue
-            is_answered.append(replies == "on")
-            if replies == "skip":
-                replies = "on"
-        return is_answered
+    def play(self, turn):
+        """Returns for each command what it has queued, where it is EXEC, and Redis' and Protostore's replies."""
+        is_answered = answered(turn.commands)
+        replies = []
+        for connection in self.connections:
+            for piece in turn.pieces:
+                connection.send(piece)
+            replies.append([connection.reply() if expected else None for expected in is_answered])
+        return [(words, self._follow(words, theirs), theirs, own) for words, theirs, own in zip(turn.commands, *replies)]
+
+    def _follow(self, words, reply):
+        """The commands that EXEC carries out."""
+        queued, name = self.queued, words[0].lower()
+        if reply == b"+QUEUED\r\n" and queued is not None:
+            queued.append(words)
+        elif name == b"multi" and reply == b"+OK\r\n":
+            self.queued = []
+        elif name in (b"exec", b"discard", b"reset"):
+            self.queued = None
+        return queued
+
+
+def answered(commands):
+    """Which of them get a reply: follows CLIENT REPLY."""
+    result, replies = [], "on"
+    for words in commands:
+        mode = words[2].lower() if [word.lower() for word in words[:2]] == [b"client", b"reply"] else None
+        if mode == b"skip" and replies != "off":
+            replies = "skip"
+            result.append(False)
+            continue
+        replies = {b"on": "on", b"off": "off"}.get(mode, replies)
+        result.append(replies == "on")
+        if replies == "skip":
+            replies = "on"
+    return result
+
+
+class Play:
+    """Plays turns on connections of its own, on stores that are empty at first."""
+
+    def __init__(self, redis, protostore):
+        self._redis, self._protostore = redis, protostore
+        self.allowed = Allowed()
+        self.pairs = []
+
+    def __enter__(self):
+        for server in (self._redis, self._protostore):
+            with server.connect() as connection:
+                empty(connection)
+        self.pairs = [Pair(self._redis.connect(), self._protostore.connect()) for _ in range(CONNECTIONS)]
+        return self
+
+    def __exit__(self, *_):
+        for pair in self.pairs:
+            pair.close()
+
+    def play(self, turn):
+        """Raises a Difference, or returns the commands with Redis' and Protostore's replies."""
+        begun = time.monotonic()
+        try:
+            played = self.pairs[turn.connection].play(turn)
+        except (wire.Closed, OSError, ValueError) as error:
+            raise Difference(repr(error)) from error
+        self.allowed.lag_seconds = max(self.allowed.lag_seconds, time.monotonic() - begun)
+        for words, queued, theirs, own in played:
+            if theirs is not None and not self._is_allowed(words, queued, theirs, own):
+                raise Difference(
+                    f"{' '.join(map(shown, words))}\nProtostore: {shown(own, 600)}\nRedis:      {shown(theirs, 600)}")
+        time.sleep(turn.pause_seconds)
+        return [(words, theirs, own) for words, _, theirs, own in played]
+
+    def _is_allowed(self, words, queued, theirs, own):
+        if own == theirs or words[0].lower() != b"exec" or not own.startswith(b"*"):
+            return self.allowed.allows(words, own, theirs)
+        own, theirs = wire.elements(own), wire.elements(theirs)
+        return len(own) == len(theirs) == len(queued) and all(map(self.allowed.allows, queued, own, theirs))
+
+    def compare_all_keys(self):
+        """In the end both hold the same, in every database."""
+        for database in range(16):
+            found = []
+            for server in (self._redis, self._protostore):
+                with server.connect() as connection:
+                    connection.call("SELECT", database)
+                    keys = sorted(scan(connection))
+                    found.append([(key, connection.call("GET", key)) for key in keys])
+            if found[0] != found[1]:
+                raise Difference(f"database {database}:\nProtostore: {found[1]}\nRedis:      {found[0]}"[:4000])
+
+
+def scan(connection):
+    """All keys of the database, each once."""
+    keys, cursor = set(), b"0"
+    while True:
+        cursor, found = wire.elements(connection.call("SCAN", cursor, "COUNT", 100))
+        cursor = wire.bulk(cursor)
+        keys.update(map(wire.bulk, wire.elements(found)))
+        if cursor == b"0":
+            return keys
+
+
+def empty(connection):
+    for database in range(16):
+        connection.call("SELECT", database)
+        if keys := scan(connection):
+            connection.call("DEL", *keys)
 
 
 # --- A run
@@ -142,61 +231,66 @@ class Pair:
 class Run:
     def __init__(self, seed, redis, protostore, names, turns=TURNS):
         self._random = Random(seed)
-        self._seed, self._names, self._turns = seed, names, turns
+        self._seed, self._names, self._turn_count = seed, names, turns
         self._generator = Generator(self._random)
-        self._allowed = Allowed()
-        self._redis, self._protostore = redis, protostore
-        self._pairs = []
+        self._servers = redis, protostore
+        # Those that are between MULTI and EXEC.
+        self._in_transaction = set()
         self._history = []
-        self.compared = 0
 
     def run(self):
         try:
-            self._pairs = [Pair(self._redis.connect(), self._protostore.connect()) for _ in range(CONNECTIONS)]
-            self._clear()
-            for _ in range(self._turns):
-                self._turn(self._random.choice(self._pairs))
-                if self._random.randrange(12) == 0:
-                    self._let_keys_lapse()
-            for pair in self._pairs:
-                self._compare(pair, [[b"RESET"]])
-            self._compare_all_keys()
-        finally:
-            for pair in self._pairs:
-                pair.redis.close()
-                pair.protostore.close()
+            with Play(*self._servers) as play:
+                for turn in self._turns():
+                    self._history.append(turn)
+                    for words, theirs, own in play.play(turn):
+                        self._keep_payloads(words, theirs, own)
+                play.compare_all_keys()
+        except Difference as difference:
+            turns, difference = shortened(self._history, difference, *self._servers)
+            raise Difference(f"seed {self._seed}\n{shown_turns(turns)}\n{difference}") from None
 
-    def _clear(self):
-        for database in range(16):
-            self._compare(self._pairs[0], [
-                [b"SELECT", b"%d" % database],
-                [b"DEL", *generator.KEYS, *generator.LAPSING_KEYS, b"short1", b"short2"]], lambda own, theirs: True)
-        self._compare(self._pairs[0], [[b"SELECT", b"0"]])
-        self._history.clear()
+    def _keep_payloads(self, words, theirs, own):
+        if words[0].lower() == b"dump" and own and own[:1] == b"$":
+            payloads = self._generator.payloads
+            payloads += filter(None, map(wire.bulk, (own, theirs)))
+            del payloads[:-20]
 
-    # Turns
+    # Making turns
 
-    def _turn(self, pair):
+    def _turns(self):
+        for _ in range(self._turn_count):
+            number = self._random.randrange(CONNECTIONS)
+            yield self._turn(number, self._some_commands(number))
+            if number not in self._in_transaction and self._random.randrange(12) == 0:
+                key = self._random.choice(generator.LAPSING_KEYS)
+                yield self._turn(number, [[b"SET", key, b"x", b"PX", b"%d" % self._random.randrange(1, 30)]])._replace(pause_seconds=0.05)
+                yield self._turn(number, [self._after_lapse(key), [b"GET", key], [b"PTTL", key], [b"DEL", key]])
+
+    def _turn(self, number, commands):
+        return Turn(number, commands, self._generator.pieces(b"".join(map(self._generator.encoded, commands))))
+
+    def _after_lapse(self, key):
+        return self._random.choice((
+            [b"GET", key], [b"TTL", key], [b"EXISTS", key], [b"DEL", key], [b"APPEND", key, b"y"], [b"SET", key, b"z", b"XX"],
+            [b"RENAME", key, b"a"], [b"INCR", key], [b"PERSIST", key]))
+
+    def _some_commands(self, number):
         choice = self._random.randrange(10)
-        if choice == 0 and pair.queued is None:
-            commands = [*self._commands(4), *self._with_replies_off(), *self._commands(4)]
-        elif choice < 4:
-            commands = self._transaction(pair)
-        else:
-            commands = self._commands(COMMANDS_PER_TURN_MAX)
-        self._compare(pair, commands)
+        if choice == 0 and number not in self._in_transaction:
+            return [*self._commands(4), *self._with_replies_off(), *self._commands(4)]
+        if choice < 4:
+            return self._transaction(number)
+        return self._commands(COMMANDS_PER_TURN_MAX)
 
     def _commands(self, count_max):
         return [self._command() for _ in range(1 + self._random.randrange(count_max))]
 
     def _command(self):
         name = self._random.choice(self._names)
-        if name == "lcs" or self._random.randrange(40) == 0:
-            if self._random.randrange(2) == 0:
-                return [b"set", self._random.choice((b"short1", b"short2")), self._random.randbytes(3) * self._random.randrange(20)]
-        if name == "unknown":
-            words = [self._random.choice((b"nothing", b"nOpe", b"get\0", b"\xff", b"x" * 200)), self._generator.value(), b"a" * 150]
-            return [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        if name == "lcs" and self._random.randrange(2) == 0:
+            value = bytes(self._random.choice(b"abc") for _ in range(self._random.randrange(60)))
+            return [b"set", self._random.choice((b"short1", b"short2")), value]
         return self._generator.command(name)
 
     def _with_replies_off(self):
@@ -207,95 +301,70 @@ class Run:
                 words for words in self._commands(4) if words[0].lower() not in (b"client", b"hello"))]
         return [*commands, [b"CLIENT", b"REPLY", b"ON"]]
 
-    def _transaction(self, pair):
-        """Begins one, or ends one."""
-        random = self._random
-        if pair.queued is None:
-            watch = [[b"WATCH", *self._generator.some(3, self._generator.key)]] if random.randrange(2) == 0 else []
-            if watch and random.randrange(2) == 0:
-                # Others come in between.
+    def _transaction(self, number):
+        """Begins one, or ends one; in between others may come."""
+        choose = self._random.choice
+        if number not in self._in_transaction:
+            watch = choose(([], [[b"WATCH", *self._generator.some(3, self._generator.key)]]))
+            if watch and choose((False, True)):
                 return [*watch, *self._commands(3)]
-            pair.queued = []
+            self._in_transaction.add(number)
             return [*watch, [b"MULTI"], *self._commands(8)]
-        end = random.choice((b"EXEC",) * 8 + (b"DISCARD", b"RESET"))
-        wrong = random.choice(([], [], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"GET"]]))
-        pair.queued = None
+        self._in_transaction.remove(number)
+        wrong = choose(([], [], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"GET"]]))
+        end = choose((b"EXEC",) * 8 + (b"DISCARD", b"RESET"))
         return [*self._commands(4), *wrong, [end], *self._commands(3)]
 
-    def _let_keys_lapse(self):
-        pair = next((pair for pair in self._pairs if pair.queued is None), None)
-        if pair is None:
-            return
-        key = self._random.choice(generator.LAPSING_KEYS)
-        self._compare(pair, [[b"SET", key, b"x", b"PX", b"%d" % (1 + self._random.randrange(30))]])
-        time.sleep(0.05)
-        self._compare(pair, [
-            self._random.choice(([b"GET", key], [b"TTL", key], [b"EXISTS", key], [b"DEL", key], [b"APPEND", key, b"y"],
-                                 [b"SET", key, b"z", b"XX"], [b"RENAME", key, b"a"], [b"INCR", key], [b"PERSIST", key])),
-            [b"GET", key], [b"PTTL", key], [b"DEL", key]])
 
-    # Comparing
+# --- What is shown
 
-    def _compare(self, pair, commands, is_right=None):
-        begun = time.monotonic()
-        data = b"".join(map(self._generator.encoded, commands))
-        pieces = self._generator.pieces(data)
-        number = self._pairs.index(pair)
-        self._history += [(number, words) for words in commands]
+
+def shortened(turns, difference, redis, protostore, seconds=60):
+    """Leaves out what the difference does not need, for a while."""
+    deadline = time.monotonic() + seconds
+
+    def fails(turns):
+        nonlocal difference
         try:
-            replies = pair.turn(commands, lambda: pieces)
-        except (wire.Closed, TimeoutError, ValueError) as error:
-            raise Difference(f"{error!r}\n{self._shown_history(len(commands))}") from error
-        self._allowed.lag_seconds = max(self._allowed.lag_seconds, time.monotonic() - begun)
-        for position, (words, (theirs, own)) in enumerate(zip(commands, replies)):
-            self.compared += 1
-            if theirs is None:
-                continue
-            if not (is_right or (lambda own, theirs: self._is_allowed(pair, words, own, theirs)))(own, theirs):
-                raise Difference(
-                    f"{self._shown_history(len(commands), position + 1)}\nProtostore: {shown(own, 600)}\nRedis:      {shown(theirs, 600)}")
-            self._keep_payloads(words, own, theirs)
-
-    def _is_allowed(self, pair, words, own, theirs):
-        if words[0].lower() != b"exec":
-            return self._allowed.allows(words, own, theirs)
-        if own == theirs:
+            with Play(redis, protostore) as play:
+                for turn in turns:
+                    play.play(turn)
+                play.compare_all_keys()
+        except Difference as found:
+            difference = found
             return True
-        commands = self._queued_before(pair)
-        own, theirs = wire.elements(own), wire.elements(theirs)
-        return len(own) == len(theirs) == len(commands) and all(map(self._allowed.allows, commands, own, theirs))
+        return False
 
-    def _queued_before(self, pair):
-        """The commands between the last MULTI of a connection that began a transaction, and EXEC."""
-        number = self._pairs.index(pair)
-        own = [words for other, words in self._history if other == number]
-        end = max(position for position, words in enumerate(own) if words == [b"EXEC"])
-        begin = end
-        while own[begin - 1] != [b"MULTI"] or own[begin - 1] is self._nested(own, begin - 1):
-            begin -= 1
-        return [words for words in own[begin:end] if words != [b"MULTI"] and words[0] != b"WATCH"]
+    if not fails(turns):
+        return turns[-20:], f"{difference}\n(not every time)"
+    turns = without_needless(turns, fails, deadline)
+    commands = [Turn(turn.connection, [words], [wire.request(*words)], turn.pause_seconds) for turn in turns for words in turn.commands]
+    # Some differences need commands in one piece.
+    if not any([b"CLIENT", b"REPLY"] == words[:2] for turn in turns for words in turn.commands) and fails(commands):
+        turns = without_needless(commands, fails, deadline)
+    else:
+        fails(turns)
+    return turns, difference
 
-    def _nested(self, own, position):
-        """A MULTI within a transaction: the one before it has not ended yet."""
-        for words in reversed(own[:position]):
-            if words[0] in (b"EXEC", b"DISCARD", b"RESET"):
-                return None
-            if words == [b"MULTI"]:
-                return own[position]
-        return None
 
-    def _keep_payloads(self, words, own, theirs):
-        if words[0].lower() == b"dump":
-            payloads = self._generator.payloads
-            payloads += [payload for payload in map(wire.bulk, (own, theirs)) if payload and own[:1] == b"$"]
-            del payloads[:-20]
+def without_needless(turns, fails, deadline):
+    length = max(1, len(turns) // 2)
+    while True:
+        position = 0
+        while position < len(turns) and time.monotonic() < deadline:
+            fewer = turns[:position] + turns[position + length:]
+            if fails(fewer):
+                turns = fewer
+            else:
+                position += length
+        if length == 1 or time.monotonic() > deadline:
+            return turns
+        length //= 2
 
-    def _compare_all_keys(self):
-        for database in range(16):
-            self._compare(self._pairs[0], [[b"SELECT", b"%d" % database]] + [
-                [name, key] for key in generator.KEYS for name in (b"GET", b"PEXPIRETIME")])
 
-    def _shown_history(self, count, position=None):
-        end = len(self._history) - count + (count if position is None else position)
-        lines = [f"{number}> {' '.join(shown(word) for word in words)}" for number, words in self._history[max(0, end - 40):end]]
-        return f"seed {self._seed}\n" + "\n".join(lines)
+def shown_turns(turns):
+    lines = []
+    for turn in turns:
+        lines += [f"{turn.connection}> {' '.join(map(shown, words))}" for words in turn.commands]
+        lines += [f"   {len(turn.commands)} commands in {len(turn.pieces)} pieces"] if len(turn.commands) > 1 else []
+    return "\n".join(lines[-60:])

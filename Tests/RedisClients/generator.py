@@ -7,6 +7,8 @@ those of `lapsing`.
 
 import time
 
+from . import wire
+
 KEYS = [b"a", b"b", b"c", b"d", b"e\0\xff\r\n", b"key:{1}"]
 LAPSING_KEYS = [b"lapsing1", b"lapsing2"]
 DATABASES = 4
@@ -136,9 +138,11 @@ class Generator:
 
     def command(self, name):
         words = [name.upper() if self.one_in(5) else name, *self._arguments(name)]
+        if name == "unknown":
+            words[0] = self.random.choice((b"nothing", b"nOpe", b"get ", b"\xff", b"x" * 200))
         if self.one_in(12):
             self._spoil(words)
-        return [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        return [wire.as_bytes(word) for word in words]
 
     def _spoil(self, words):
         name = words[0].lower()
@@ -228,7 +232,7 @@ class Generator:
             case "wait":
                 return [random.choice((0, -1, b"x")), random.choice((0, 1, -1, b"x"))] if not self.one_in(4) else [0]
             case "unknown":
-                return []
+                return self.some(3, self.value)
             case "hello":
                 return random.choice(([], [2], [3], [1], [b"x"], [4], [3, "SETNAME", "name"], [2, "AUTH", "x", "y"], [3, "NOTHING"]))
             case "auth":
@@ -264,15 +268,15 @@ class Generator:
     # Bytes
 
     def encoded(self, words):
-        """A command as bytes, of one that has only plain words sometimes as one line."""
+        """A command as bytes; one that has only plain words sometimes as one line."""
         is_plain = all(word and all(33 <= byte < 127 and byte not in b"\"'" for byte in word) for word in words)
         if is_plain and words[0][0] not in b"*$" and self.one_in(20):
             return b" ".join(words) + self.random.choice((b"\r\n", b"\n"))
-        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+        return wire.request(*words)
 
     def pieces(self, data):
         """The same bytes, cut at random."""
         if self.one_in(3):
             return [data]
         ends = sorted(self.random.randrange(1, len(data) + 1) for _ in range(self.random.choice((1, 3, 10))))
-        return [piece for piece in map(lambda begin, end: data[begin:end], [0, *ends], [*ends, len(data)]) if piece]
+        return [data[begin:end] for begin, end in zip([0, *ends], [*ends, len(data)]) if begin < end]
