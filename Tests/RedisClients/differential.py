@@ -97,6 +97,13 @@ class Allowed:
         "client": _client, "time": _clock})
 
 
+def is_refused_in_transactions(words):
+    """What other threads have to carry out is refused after MULTI; Redis takes it."""
+    name = words[0].lower()
+    return name == b"debug" or name == b"client" and words[1:2] and words[1].lower() in (
+        b"list", b"kill", b"pause", b"unpause", b"unblock")
+
+
 # --- Playing
 
 
@@ -281,10 +288,11 @@ class Run:
             return [*self._commands(4), *self._with_replies_off(), *self._commands(4)]
         if choice < 4:
             return self._transaction(number)
-        return self._commands(COMMANDS_PER_TURN_MAX)
+        return self._commands(COMMANDS_PER_TURN_MAX, number in self._in_transaction)
 
-    def _commands(self, count_max):
-        return [self._command() for _ in range(1 + self._random.randrange(count_max))]
+    def _commands(self, count_max, in_transaction=False):
+        commands = [self._command() for _ in range(1 + self._random.randrange(count_max))]
+        return [words for words in commands if not (in_transaction and is_refused_in_transactions(words))]
 
     def _command(self):
         name = self._random.choice(self._names)
@@ -309,11 +317,11 @@ class Run:
             if watch and choose((False, True)):
                 return [*watch, *self._commands(3)]
             self._in_transaction.add(number)
-            return [*watch, [b"MULTI"], *self._commands(8)]
+            return [*watch, [b"MULTI"], *self._commands(8, True)]
         self._in_transaction.remove(number)
         wrong = choose(([], [], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"GET"]]))
         end = choose((b"EXEC",) * 8 + (b"DISCARD", b"RESET"))
-        return [*self._commands(4), *wrong, [end], *self._commands(3)]
+        return [*self._commands(4, True), *wrong, [end], *self._commands(3)]
 
 
 # --- What is shown
