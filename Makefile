@@ -20,6 +20,8 @@ SANITIZER_SKIPS = --skip takesLessThan64BytesOfMemoryPerKey --skip FaultShimTest
 THREAD_SANITIZER = --sanitize=thread -Xswiftc -DTHREAD_SANITIZER -Xswiftc -Xfrontend -Xswiftc -disable-llvm-verify
 # Crash points of `make powercut` with --sync always.
 POWERCUT_POINTS ?= 220
+# How much longer than in .ci/run the random tests of `make clients` run.
+CLIENTS_FACTOR ?= 1
 # How often `make fulldisk` fills the disk, and the memory of the index.
 FULLDISK_CYCLES ?= 20
 # How long `make fuzz` looks for bytes that the parser of the Redis protocol does not stand.
@@ -27,7 +29,7 @@ FUZZ_SECONDS ?= 300
 # What `make bench` measures, and how: `make bench ARGS="iops qd1 --seconds 30"`.
 ARGS ?= all
 
-.PHONY: help demo test build bench bench-quick simulate survey fuzz powercut fulldisk soak clean bootstrap
+.PHONY: help demo test build bench bench-quick simulate survey fuzz clients powercut fulldisk soak clean bootstrap
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -67,6 +69,10 @@ fuzz: bootstrap ## Fuzz the parser of the Redis protocol for FUZZ_SECONDS; needs
 	Fuzz/.build/release/fuzz_resp -max_total_time=$(FUZZ_SECONDS) -max_len=4000 -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=Fuzz/.build/ Fuzz/.build/corpus/resp Fuzz/Corpus/resp
 
+clients: build ## Use a server by the Redis protocol: as redis-server is, by its clients, by strangers, and while it is killed
+	scripts/bootstrap clients
+	PROTOSTORE_TEST_FACTOR=$(CLIENTS_FACTOR) python3 -m unittest Tests.RedisClients
+
 powercut: build ## Cut the power under real servers on a real file system; needs root, FUSE and loop devices
 	scripts/bootstrap soak
 	python3 -m Tests.RealDisk powercut --points $(POWERCUT_POINTS)
@@ -88,6 +94,7 @@ soak: bootstrap survey ## Run all tests under the thread and address sanitizers,
 	$(SWIFT) build --product table && .build/debug/table torture --kills 500 --keys 3000 --moments
 	$(SWIFT) build -c release --product bench
 	.build/release/bench churn --directory $(CHURN_DIRECTORY) --seconds $(CHURN_SECONDS)
+	$(MAKE) clients CLIENTS_FACTOR=10
 	$(MAKE) fulldisk
 	$(MAKE) powercut
 

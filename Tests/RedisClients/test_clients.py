@@ -1,10 +1,8 @@
 """Programs and libraries that speak to Redis servers, as they are: they must not notice the difference."""
 
 import re
-import shutil
 import socket
 import subprocess
-import sys
 import unittest
 import urllib.request
 from pathlib import Path

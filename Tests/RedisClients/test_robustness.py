@@ -146,6 +146,22 @@ class RobustnessTests(unittest.TestCase):
         self.assertLess(server.resident_bytes() - before, 128 * MIB)
         self.assert_others_are_served(server)
 
+    def test_what_follows_a_large_reply(self):
+        """What is answered sooner keeps its place behind it, and must not keep the large one from coming."""
+        server = self.serve()
+        value = b"x" * (3 * MIB)
+        self.assertEqual(self.other.call("SET", "large", value), b"+OK\r\n")
+        large = b"$%d\r\n%s\r\n" % (len(value), value)
+        for words, reply in (
+            (("PING",), PONG), (("SET", "small", "1"), b"+OK\r\n"), (("GET", "missing"), b"$-1\r\n"), (("STRLEN", "large"), b":%d\r\n" % len(value)),
+            (("MGET", "missing", "missing"), b"*2\r\n$-1\r\n$-1\r\n"), (("GET", "large"), large), (("MSET", "a", "1", "b", "2"), b"+OK\r\n"),
+            (("GETRANGE", "large", "0", "1"), b"$2\r\nxx\r\n"), (("CONFIG", "SET", "timeout", "0"), b"+OK\r\n"),
+        ):
+            with self.subTest(words=words):
+                connection = self.connect(server)
+                connection.send(wire.request("GET", "large") + wire.request(*words) * 3 + wire.request("GET", "large"))
+                self.assertEqual(connection.replies(5) == [large, reply, reply, reply, large], True)
+
     def test_ten_thousand_requests_at_once(self):
         server = self.serve()
         connection = self.connect(server)
