@@ -150,7 +150,8 @@ class Generator:
         is_harmless = name not in (
             "setrange", "setbit", "bitfield", "set", "setex", "psetex", "getex", "restore", "expire", "pexpire", "expireat",
             "pexpireat", "client", "wait", "hello", "debug")
-        if choice == 0 and len(words) > 1:
+        # COMMAND alone describes all commands, which are fewer here.
+        if choice == 0 and len(words) > 1 and name != "command":
             words.pop()
         elif choice == 1 and is_harmless and len(words) > 1:
             words[self.random.randrange(1, len(words))] = self.value()

@@ -162,6 +162,20 @@ class RobustnessTests(unittest.TestCase):
                 connection.send(wire.request("GET", "large") + wire.request(*words) * 3 + wire.request("GET", "large"))
                 self.assertEqual(connection.replies(5) == [large, reply, reply, reply, large], True)
 
+    def test_reads_do_not_see_what_is_written_behind_them(self):
+        """Not even those that first had to wait for memory."""
+        server = self.serve()
+        connection = self.connect(server)
+        for length in (10, 5000, 20_000, 100_000, 600_000):
+            for number in range(10):
+                value = bytes([97 + number]) * length
+                connection.send(b"".join([
+                    wire.request("SET", "a", value), wire.request("GET", "a"), wire.request("SET", "a", "later"),
+                    wire.request("GETRANGE", "a", 0, 1), wire.request("MSET", "a", "last", "b", "x")]))
+                expected = [b"+OK\r\n", b"$%d\r\n%s\r\n" % (length, value), b"+OK\r\n", b"$2\r\nla\r\n", b"+OK\r\n"]
+                replies = connection.replies(5)
+                self.assertEqual([wire.shown(reply) for reply in replies], [wire.shown(reply) for reply in expected])
+
     def test_ten_thousand_requests_at_once(self):
         server = self.serve()
         connection = self.connect(server)
