@@ -2,8 +2,8 @@
 
 import unittest
 
-from . import generator, servers
-from .differential import Run
+from . import generator, servers, wire
+from .differential import Play, Run, Turn
 from .servers import Protostore, Redis, seeds
 
 ARGUMENTS = [
@@ -28,3 +28,33 @@ class DifferentialTests(unittest.TestCase):
                         for group, names in GROUPS.items():
                             with self.subTest(arguments=arguments, group=group):
                                 Run(f"{group}-{seed}-{number}", redis, protostore, names).run()
+
+    def test_what_is_pipelined_behind(self):
+        """Corners that random commands have found: each in one piece, and each command by itself."""
+        scripts = [
+            ["MULTI", "SET a 1", "MULTI", "EXEC", "GET a"],
+            ["MULTI", "SET a 1", "WATCH a", "EXEC", "GET a"],
+            ["MULTI", "GET", "EXEC", "EXEC", "DISCARD"],
+            ["GETEX missing EX 100", "HELLO 3", "GETEX missing EX 100", "HELLO 2", "GET missing"],
+            ["MULTI", "SELECT 1", "SET a 2", "EXEC", "SET b 1", "SELECT 0", "EXISTS a b"],
+            ["CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "INCR a", "GET a"],
+            ["CLIENT REPLY OFF", "INCR a", "CLIENT REPLY SKIP", "INCR a", "CLIENT REPLY ON", "GET a"],
+            ["WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],
+            ["WATCH a", "SET b 1", "RENAME b a", "RENAME a b", "MULTI", "PING", "EXEC"],
+            ["SET a 1", "WATCH a", "PEXPIRE a 1", "UNWATCH", "MULTI", "PING", "EXEC"],
+            ["SET a " + "x" * 50_000, "GET a", "SET a later", "GET a", "DEL a", "STRLEN a"],
+            ["SET a " + "x" * 1_000_000, "GET a", "PING", "STRLEN a", "MGET a missing", "DUMP missing"],
+            ["CLIENT UNBLOCK 0x1", "CLIENT UNBLOCK 1 NEVER", "CLIENT NOTHING"],
+            ["SET a 1", "COPY a a", "COPY a a DB 0", "COPY a a DB 1", "MOVE a 1", "MOVE a 0"],
+        ]
+        with Redis() as redis, Protostore("--num-tcp-threads", "2") as protostore:
+            for script in scripts:
+                commands = [line.encode().split() for line in script]
+                whole = [Turn(0, commands, [b"".join(wire.request(*words) for words in commands)])]
+                single = [Turn(0, [words], [wire.request(*words)]) for words in commands]
+                # Which commands are answered is followed within one turn.
+                for turns in (whole,) if script[0].startswith("CLIENT REPLY") else (whole, single):
+                    with self.subTest(script=[line[:40] for line in script], turns=len(turns)), Play(redis, protostore) as play:
+                        for turn in turns:
+                            play.play(turn)
+                        play.compare_all_keys()
