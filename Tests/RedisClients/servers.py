@@ -10,6 +10,9 @@ from pathlib import Path
 from ..RealDisk import machine
 from .wire import Connection
 
+# What is ended by SIGTERM leaves no files either.
+machine.end_on_signals()
+
 # How much longer than usual the random tests are (`make soak`).
 FACTOR = max(1, int(os.environ.get("PROTOSTORE_TEST_FACTOR", "1")))
 

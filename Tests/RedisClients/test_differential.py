@@ -43,7 +43,7 @@ class DifferentialTests(unittest.TestCase):
             ["WATCH a", "SET b 1", "RENAME b a", "RENAME a b", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "PEXPIRE a 1", "UNWATCH", "MULTI", "PING", "EXEC"],
             ["SET a " + "x" * 50_000, "GET a", "SET a later", "GET a", "DEL a", "STRLEN a"],
-            ["SET a " + "x" * 1_000_000, "GET a", "PING", "STRLEN a", "MGET a missing", "DUMP missing"],
+            ["SET a " + "x" * 3_000_000, "GET a", "PING", "STRLEN a", "MGET a missing", "DUMP missing"],
             ["CLIENT UNBLOCK 0x1", "CLIENT UNBLOCK 1 NEVER", "CLIENT NOTHING"],
             ["SET a 1", "COPY a a", "COPY a a DB 0", "COPY a a DB 1", "MOVE a 1", "MOVE a 0"],
         ]
