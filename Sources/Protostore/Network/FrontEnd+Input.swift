@@ -127,6 +127,9 @@ extension FrontEnd {
     private mutating func receiveBehindHeld(_ index: UInt32, missingBytes: Int) {
         let connection = connections.at(index)
         let byteCount = min(missingBytes, max(connection.pointee.held.count, BufferArena.unitBytes))
+        guard allowsHolding(connection.pointee.held.count + byteCount) else {
+            return closeForCause(index, "its unfinished request and those of others fill the memory that there is for them")
+        }
         guard let place = connection.pointee.held.reserve(byteCount, in: &arena) else {
             return closeForCause(index, "no memory is left for its unfinished request")
         }
@@ -168,11 +171,20 @@ extension FrontEnd {
         connection.pointee.held.discard(in: &arena)
         guard !rest.isEmpty else { return }
         let room = roomToHold(rest, neededBytes: neededBytes(of: rest, index))
+        guard allowsHolding(room) else {
+            return closeForCause(index, "its unfinished request and those of others fill the memory that there is for them")
+        }
         guard let place = connection.pointee.held.reserve(room, in: &arena) else {
             return closeForCause(index, "no memory is left for its unfinished request")
         }
         place.copyMemory(from: rest.baseAddress!, byteCount: rest.count)
         connection.pointee.held.append(rest.count)
+    }
+
+    /// Whether a connection may hold so much of a request. What everybody may hold, a request of
+    /// the native protocol, is always allowed; more only while all memory in use is within its bound.
+    private func allowsHolding(_ byteCount: Int) -> Bool {
+        byteCount <= FrontEndLimits.writeBytesGuaranteed || arena.allocatedBytes + byteCount <= limits.memoryMax
     }
 
     /// Room for the whole request, where at least half of it is there: it will not

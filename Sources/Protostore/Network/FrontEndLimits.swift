@@ -28,6 +28,9 @@ package struct FrontEndLimits: Sendable {
     /// much; those that come, write, go and come again wait at this bound, since
     /// a write keeps its memory when its connection goes.
     package var writeBytesCeiling: Int { writeBytesMax + connectionsMax * Self.writeBytesGuaranteed }
+    /// What outputs, values and unfinished requests may occupy before nobody may send a request
+    /// that is larger than everybody's guarantee.
+    package var memoryMax = 512 << 20
     /// Address space for outputs, values and unfinished requests; what is never
     /// needed costs no memory.
     package var arenaBytes = 1 << 30

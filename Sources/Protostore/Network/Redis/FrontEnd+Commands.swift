@@ -88,7 +88,7 @@ extension FrontEnd {
         connections.at(index).pointee.isInputEnded = true
         connections.at(index).pointee.hasEndPending = false
         connections.at(index).pointee.isReadable = false
-        return true
+        return !closeIfDone(index)
     }
 
     // MARK: Taking

@@ -66,8 +66,17 @@ extension FrontEnd {
         }
         if byteCount > 0, !table.slot(ticket).pointee.isSilent, !write(byteCount, of: index, fill) { return false }
         removeFirstInOrder(of: index)
-        guard writeWaiting(of: index) else { return false }
+        guard writeWaiting(of: index), !closeIfDone(index) else { return false }
         unblock(index)
+        return true
+    }
+
+    /// Closes a connection that sends no more when nothing is left to be sent to it, not even
+    /// what its client does not want.
+    mutating func closeIfDone(_ index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        guard connection.pointee.isInputEnded, connection.pointee.isIdle else { return false }
+        close(index)
         return true
     }
 

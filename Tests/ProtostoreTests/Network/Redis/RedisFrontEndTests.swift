@@ -180,4 +180,31 @@ import Testing
                 == "$1\r\n1\r\n+OK\r\n$1\r\n2\r\n")
         #expect(bench.harness.holdsNothing)
     }
+
+    @Test(arguments: ["QUIT\r\n", "SET a 1\r\nQUIT\r\n", "*1\r\nPING\r\n", "SET a 1\r\n*1\r\nPING\r\n"])
+    func whoWantsNoRepliesIsClosedAllTheSame(text: String) throws {
+        let bench = try Bench(seed: 5, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(exchange(bench, client, "CLIENT REPLY OFF\r\n" + text) == "")
+        #expect(!bench.harness.isOpen(client))
+        #expect(bench.harness.holdsNothing)
+    }
+
+    /// Many requests that never end must not take all memory.
+    @Test func unfinishedRequestsAreBoundedAllTogether() throws {
+        let bench = try Bench(seed: 6, shardCount: 1) { $0.memoryMax = 4 << 20 }
+        let clients = try (0..<16).map { _ in try bench.harness.connect() }
+        let piece = [UInt8](repeating: 7, count: 60_000)
+        for client in clients { bench.harness.send(client, Array("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000000\r\n".utf8)) }
+        for _ in 0..<14 {
+            for client in clients where bench.harness.isOpen(client) {
+                bench.harness.send(client, piece)
+                bench.harness.note(client, .readable)
+                bench.runUntilIdle()
+            }
+            #expect(bench.harness.allocatedBytes <= 5 << 20)
+        }
+        #expect(clients.contains { bench.harness.isOpen($0) } && clients.contains { !bench.harness.isOpen($0) })
+        #expect(exchange(bench, try bench.harness.connect(), "SET a 1\r\n") == "+OK\r\n")
+    }
 }
