@@ -72,6 +72,20 @@ def information(port, section):
     return dict(re.findall(r"^(\w+):([^\r\n]*)", done.stdout, re.MULTILINE))
 
 
+def fill(port, keys, value):
+    """Sets every key that redis-benchmark asks for with `-r keys`."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for first in range(0, keys, 1000):
+            names = [b"key:%012d" % number for number in range(first, min(first + 1000, keys))]
+            connection.sendall(b"".join(
+                b"*3\r\n$3\r\nSET\r\n$16\r\n%b\r\n$%d\r\n%b\r\n" % (name, len(value), value) for name in names))
+            answer, expected = b"", b"+OK\r\n" * len(names)
+            while len(answer) < len(expected):
+                answer += connection.recv(1 << 16)
+            if answer != expected:
+                raise MeasurementError(f"a key was not set: {answer[:200]}")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]

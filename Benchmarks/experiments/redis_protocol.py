@@ -70,6 +70,50 @@ def measure(kinds, our_options, their_options, settings, figures, samples):
         samples["configurations"] += [" ".join(command(ours, kind, 1)) for kind in kinds]
 
 
+# Each record is 1,072 bytes at a multiple of 64: one read of three sectors, wherever it starts.
+READ_BYTES = 1536
+FROM_DISK = [("GET from the disk, 50 x 16", 50, 16, ">= 0.95"), ("GET from the disk, 128 x 1", 128, 1, ">= 0.80")]
+
+
+def redis_disk(settings):
+    """GET/s from the disk through the Redis protocol, over fio's random reads of the same size on the same file."""
+    keys = settings.keys
+    figures, samples = [], {"runs": [], "configurations": []}
+    with ExitStack() as stack:
+        store = stack.enter_context(stores.empty(settings.directory, "redis-disk"))
+        server = stack.enter_context(programs.Server(store))
+        redis.fill(server.port, keys, b"x" * 1000)
+        datafile = stores.Store(store.path, keys, 1000, 1000)
+        depths = [(128, 1)] if settings.quick else [(64, 16), (128, 1), (128, 16), (256, 16)]
+        tried = {choice: fio(datafile, choice, settings) for choice in depths}
+        best = max(tried, key=tried.get)
+        for name, clients, pipeline, goal in FROM_DISK:
+            kind = Kind(name, ("-t", "get", "-r", str(keys)), pipeline, clients)
+            count = requests_that_fill(settings.seconds, server, kind)
+            pairs, costs = [], []
+            for number in range(settings.pairs):
+                reads = fio(datafile, best, settings)
+                hits = int(redis.information(server.port, "stats")["keyspace_hits"])
+                result = run(server, kind, count)
+                if int(redis.information(server.port, "stats")["keyspace_hits"]) - hits < count:
+                    raise programs.MeasurementError("a key was missing")
+                pairs.append((result["rate"], reads))
+                costs.append(result["cpu_us"])
+                writing.announce(number, f"{name}: {result['rate']:,.0f} GET/s, fio {reads:,.0f}")
+            samples["runs"].append({"load": name, "pairs": pairs, "cpu_us": costs})
+            figures += [
+                Figure.ratio(
+                    f"{name}: GET/s over fio's best (depth {best[0]}, batch {best[1]})", pairs, goal, sides=("ours", "fio")),
+                Figure.of(f"{name}: server's CPU per GET", costs, "us"),
+            ]
+            samples["configurations"].append(" ".join(command(server, kind, count)))
+    return figures, samples
+
+
+def fio(store, choice, settings):
+    return programs.fio_random_reads(store, {READ_BYTES: 100}, choice[0], min(settings.seconds, 5), batch=choice[1])["iops"]
+
+
 def command(server, kind, count):
     return [
         redis.BENCHMARK, "-h", "127.0.0.1", "-p", str(server.port), "-c", str(kind.clients), "-P", str(kind.pipeline),
