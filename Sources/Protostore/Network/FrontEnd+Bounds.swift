@@ -97,6 +97,7 @@ extension FrontEnd {
 
     /// What keeps a blocked connection from doing what it does when it goes on.
     private func obstacleToGoOn(_ index: UInt32) -> Connection.Blocked {
+        if mayAskForFirst(index) { return .no }
         let connection = connections.at(index)
         let ticket = connection.pointee.firstWaiting
         if ticket != RequestTable.none {
@@ -147,7 +148,10 @@ extension FrontEnd {
     mutating func unblock(_ index: UInt32) {
         switch connections.at(index).pointee.blocked {
         case .no, .bySlots: return
-        case .byOrder: guard mayGoOnInOrder(index) else { return }
+        case .byOrder:
+            // What it waits for may itself be asked for only now.
+            askAgain(index)
+            guard connections.at(index).pointee.blocked == .byOrder, mayGoOnInOrder(index) else { return }
         case .byMemory, .byWrites: guard obstacleToGoOn(index) == .no else { return }
         case .byBudget: break
         }

@@ -106,6 +106,7 @@ extension FrontEnd {
     /// Sends waiting requests to their shards as far as the budget goes.
     mutating func askAgain(_ index: UInt32) {
         let connection = connections.at(index)
+        if mayAskForFirst(index) { askForFirst(index) }
         while connection.pointee.firstWaiting != RequestTable.none {
             let ticket = connection.pointee.firstWaiting
             guard reserve(Int(table.slot(ticket).pointee.allowanceBytes), for: index) else { return }
@@ -113,5 +114,29 @@ extension FrontEnd {
             table.slot(ticket).pointee.isWaiting = false
             send(.get, ticket)
         }
+    }
+
+    /// Whether the connection waits for the reply that it must send next, and has sent all others.
+    /// That one is always allowed: what is set aside for those behind it is only free when it has gone.
+    func mayAskForFirst(_ index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        let first = connection.pointee.redis.firstInOrder
+        return first != RequestTable.none && table.slot(first).pointee.isWaiting && connection.pointee.output.isEmpty
+    }
+
+    private mutating func askForFirst(_ index: UInt32) {
+        let connection = connections.at(index)
+        let ticket = connection.pointee.redis.firstInOrder
+        if connection.pointee.firstWaiting == ticket {
+            connection.pointee.firstWaiting = table.slot(ticket).pointee.next
+        } else {
+            var before = connection.pointee.firstWaiting
+            while table.slot(before).pointee.next != ticket { before = table.slot(before).pointee.next }
+            table.slot(before).pointee.next = table.slot(ticket).pointee.next
+            if connection.pointee.lastWaiting == ticket { connection.pointee.lastWaiting = before }
+        }
+        charge(Int(table.slot(ticket).pointee.allowanceBytes), to: index)
+        table.slot(ticket).pointee.isWaiting = false
+        send(.get, ticket)
     }
 }

@@ -102,8 +102,11 @@ extension FrontEnd {
         }
         connection.pointee.redis.isExclusive = false
         let skips = connection.pointee.redis.replies == .skipNext
+        connection.pointee.redis.skipsAnew = false
         let taking = dispatch(arguments, of: index)
-        if skips, taking == .taken, connections.at(index).pointee.redis.replies == .skipNext {
+        if skips, taking == .taken, !connections.at(index).pointee.redis.skipsAnew,
+            connections.at(index).pointee.redis.replies == .skipNext
+        {
             connections.at(index).pointee.redis.replies = .on
         }
         return taking

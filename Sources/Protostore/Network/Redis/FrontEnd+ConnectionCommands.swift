@@ -167,8 +167,9 @@ extension FrontEnd {
             connections.at(index).pointee.redis.replies = .on
             return .ok
         case .off: connections.at(index).pointee.redis.replies = .off
-        case .skip where connections.at(index).pointee.redis.replies == .on:
+        case .skip where connections.at(index).pointee.redis.replies != .off:
             connections.at(index).pointee.redis.replies = .skipNext
+            connections.at(index).pointee.redis.skipsAnew = true
         case .skip: break
         }
         return .none

@@ -25,6 +25,10 @@ extension FrontEnd {
             return reject(
                 .error("ERR key is too long: \(long.name.bytes.count) bytes, \(Self.keyBytesMax) are possible"), of: index)
         }
+        if keys.contains(where: { !$0.isRead && isRead($0.hash, of: index) }) {
+            block(index, .byOrder)
+            return .blocked
+        }
         guard hasSlots(keys.count + 1, for: index) else { return .blocked }
         charge(Self.smallReplyBytes, to: index)
         counters.writes &+= 1

@@ -60,6 +60,7 @@ extension FrontEnd {
     ) -> Bool {
         note(ticket, isError: isError)
         releaseValue(of: ticket)
+        if isSingleRead(ticket) { connections.at(index).pointee.redis.readsUnderWay -= 1 }
         let isFirst = connections.at(index).pointee.redis.firstInOrder == ticket
         guard isFirst else {
             return keep(ticket, of: index, byteCount: byteCount, fill)

@@ -20,6 +20,7 @@ extension FrontEnd {
         let allowanceBytes = connections.at(index).pointee.allowanceBytes
         let ticket = take(.get, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)
         putInOrder(ticket, of: index)
+        connections.at(index).pointee.redis.readsUnderWay += 1
         send(.get, ticket)
         return .taken
     }
@@ -37,6 +38,7 @@ extension FrontEnd {
         let read = RedisRead(function, OwnedArguments(copying: arguments), surroundings(of: index))
         table.setWork(.read(read), of: ticket)
         putInOrder(ticket, of: index)
+        connections.at(index).pointee.redis.readsUnderWay += 1
         send(isProbe ? .probe : .get, ticket)
         return .taken
     }
@@ -47,6 +49,7 @@ extension FrontEnd {
         let value = arguments[put.valuePosition]
         if let refused = refuseLongKey(key, of: index) { return refused }
         if value.count > limits.valueBytesMax { return reject(.stringTooLarge, of: index) }
+        guard mayWrite(key, of: index) else { return .blocked }
         let chargedBytes = BufferArena.capacity(for: value.count)
         guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         guard let buffer = copyValue(value, of: index) else { return .closed }
@@ -62,7 +65,7 @@ extension FrontEnd {
 
     mutating func startDelete(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking {
         if let refused = refuseLongKey(key, of: index) { return refused }
-        guard allowsWrite(occupying: 0, for: index) else { return .blocked }
+        guard mayWrite(key, of: index), allowsWrite(occupying: 0, for: index) else { return .blocked }
         send(.delete, takeWrite(.delete, key, of: index))
         return .taken
     }
@@ -73,7 +76,7 @@ extension FrontEnd {
     ) -> Taking {
         if let refused = refuseLongKey(key, of: index) { return refused }
         let chargedBytes = arguments.byteCount
-        guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
+        guard mayWrite(key, of: index), allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         let update = RedisUpdate(
             function, OwnedArguments(copying: arguments),
             key: KeyName(namespace: namespace(of: index), bytes: Array(key)), surroundings(of: index))
@@ -95,6 +98,37 @@ extension FrontEnd {
             kind, key: key, namespace: namespace(of: index), allowanceBytes: Self.smallReplyBytes, of: index)
         putInOrder(ticket, of: index)
         return ticket
+    }
+
+    /// Whether the connection has a read of this key under way. One that needs more set aside
+    /// is asked for again, and must not see then what was written behind it.
+    func isRead(_ hash: UInt64, of index: UInt32) -> Bool {
+        let connection = connections.at(index)
+        guard connection.pointee.redis.readsUnderWay > 0 else { return false }
+        var ticket = connection.pointee.redis.firstInOrder
+        while ticket != RequestTable.none {
+            let slot = table.slot(ticket)
+            if slot.pointee.hash == hash, !slot.pointee.isAnswered, isSingleRead(ticket) { return true }
+            ticket = slot.pointee.nextInOrder
+        }
+        return false
+    }
+
+    func isSingleRead(_ ticket: UInt32) -> Bool {
+        switch table.slot(ticket).pointee.kind {
+        case .get: return true
+        case .work: if case .read = table.work(of: ticket) { return true } else { return false }
+        default: return false
+        }
+    }
+
+    /// Whether a write of this key may start; marks the connection blocked if not.
+    private mutating func mayWrite(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Bool {
+        guard connections.at(index).pointee.redis.readsUnderWay > 0 else { return true }
+        let hash = KeyHash(key, namespace: namespace(of: index), seed: hashSeed).index
+        guard isRead(hash, of: index) else { return true }
+        block(index, .byOrder)
+        return false
     }
 
     // MARK: Completing

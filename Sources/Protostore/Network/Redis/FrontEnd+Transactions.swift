@@ -76,8 +76,11 @@ extension FrontEnd {
         let watched = session.watched
         let taking = startGroup(
             .transaction, commands, chargedBytes: session.transactionBytes, watched: watched, of: index)
-        if taking == .taken { session.endTransaction() }
-        return taking
+        guard taking == .taken else { return taking }
+        session.endTransaction()
+        // What follows a SELECT in it must find the database selected.
+        if commands.contains(where: \.changesConnection) { connections.at(index).pointee.redis.isExclusive = true }
+        return .taken
     }
 
     mutating func startWatch(

@@ -19,6 +19,10 @@ struct RedisState {
     /// A command is under way that nothing may overtake.
     var isExclusive = false
     var replies = Replies.on
+    /// The command that is being taken has said so.
+    var skipsAnew = false
+    /// Reads of one key each that shards have, or that wait for a larger allowance.
+    var readsUnderWay = 0
     /// The rest; there from the first command on.
     var session: RedisSession?
 
@@ -73,6 +77,11 @@ final class RedisSession {
 struct QueuedCommand {
     let spec: Command
     let arguments: OwnedArguments
+
+    /// Whether it may leave its connection otherwise than it was.
+    var changesConnection: Bool {
+        if case .connection = spec.execution { true } else { false }
+    }
 }
 
 /// What a request of a Redis client is beyond its slot.

@@ -176,8 +176,9 @@ final class ServerClerk {
 
     /// One round at a time, for all who wait when it begins.
     private func collectReports() {
-        let reports = collection.takeComplete(count: loops.count)
+        var reports = collection.takeComplete(count: loops.count)
         if !reports.isEmpty {
+            addDatabases(to: &reports)
             state.note(reports)
             keep(reports)
             let answered = inRound
@@ -187,6 +188,18 @@ final class ServerClerk {
         guard inRound.isEmpty, !wantReports.isEmpty else { return }
         swap(&inRound, &wantReports)
         for loop in loops { loop.commands.send(.report(collection)) }
+    }
+
+    /// How many keys the databases have is counted for the store as a whole: the first shard's
+    /// report says it.
+    private func addDatabases(to reports: inout [LoopReport]) {
+        var counts = (0..<DatabaseNamespaces.databaseCount).map {
+            DatabaseKeys(keys: UInt64(state.store.databases.keyCount(of: $0)), expiring: 0)
+        }
+        for place in reports.indices where reports[place].hasShard {
+            reports[place].databases = counts
+            counts = [DatabaseKeys(keys: 0, expiring: 0)]
+        }
     }
 
     /// One report for each loop, however many INFO takes between two lines of statistics.

@@ -207,4 +207,55 @@ import Testing
         #expect(clients.contains { bench.harness.isOpen($0) } && clients.contains { !bench.harness.isOpen($0) })
         #expect(exchange(bench, try bench.harness.connect(), "SET a 1\r\n") == "+OK\r\n")
     }
+
+    /// What is kept for those behind it filled the budget that the first one needed.
+    @Test func aLargeReplyComesThoughThoseBehindItAreThere() throws {
+        let bench = try Bench(seed: 7, shardCount: 1)
+        let client = try bench.harness.connect()
+        let value = String(repeating: "v", count: 2_000_000)
+        #expect(exchange(bench, client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2000000\r\n\(value)\r\n") == "+OK\r\n")
+        for text in ["GET a\r\nSTRLEN a\r\n", "GETRANGE a 0 -1\r\nSTRLEN a\r\nFLUSHALL x y\r\n"] {
+            let received = receiveAll(bench, client, text)
+            #expect(received.hasPrefix("$2000000\r\n\(value)\r\n:2000000\r\n"), "\(text)")
+        }
+        #expect(bench.harness.holdsNothing)
+    }
+
+    private func receiveAll(_ bench: Bench, _ client: Int, _ text: String) -> String {
+        var received = exchange(bench, client, text)
+        for _ in 0..<200 {
+            bench.harness.note(client, .writable)
+            bench.runUntilIdle()
+            received += String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
+        }
+        return received
+    }
+
+    /// A read that needs more set aside is asked for twice.
+    @Test func readsDoNotSeeWhatIsWrittenBehindThem() throws {
+        for seed in seeds(20) {
+            let bench = try Bench(seed: seed, shardCount: 3)
+            let client = try bench.harness.connect()
+            let value = String(repeating: "v", count: 20_000)
+            let setting = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n\(value)\r\n"
+            for write in ["SET a later", "DEL a", "APPEND a later", "MSET a 1 b 2"] {
+                let received = receiveAll(bench, client, setting + "GET a\r\n\(write)\r\nSTRLEN a\r\n")
+                #expect(received.hasPrefix("+OK\r\n$20000\r\n\(value)\r\n"), "seed \(seed), \(write)")
+            }
+        }
+    }
+
+    @Test func whatFollowsASelectInATransactionFindsItSelected() throws {
+        let bench = try Bench(seed: 8, shardCount: 3)
+        let client = try bench.harness.connect()
+        #expect(
+            exchange(bench, client, "MULTI\r\nSELECT 1\r\nEXEC\r\nSET x 1\r\nSELECT 0\r\nGET x\r\n")
+                == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+OK\r\n+OK\r\n$-1\r\n")
+    }
+
+    @Test func skippedTwiceIsSkippedBehindTheSecond() throws {
+        let bench = try Bench(seed: 9, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(exchange(bench, client, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n") == "$1\r\n1\r\n")
+    }
 }
