@@ -104,9 +104,12 @@ import Testing
     }
 
     private func exchange(_ bench: Bench, _ client: Int, _ text: String) -> String {
-        bench.harness.send(client, Array(text.utf8))
-        bench.harness.note(client, .readable)
-        bench.runUntilIdle()
+        var rest = Array(text.utf8)
+        while !rest.isEmpty {
+            rest.removeFirst(max(0, bench.harness.send(client, Array(rest.prefix(100_000)))))
+            bench.harness.note(client, .readable)
+            bench.runUntilIdle()
+        }
         return String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
     }
 
