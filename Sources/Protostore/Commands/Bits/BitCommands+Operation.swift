@@ -17,17 +17,31 @@ extension BitCommands {
             }
         }
 
-        /// Takes bytes of a value, and zeros behind it, into a result.
-        func combine(_ result: UnsafeMutableRawBufferPointer, with value: UnsafeRawBufferPointer) {
-            let common = min(result.count, value.count)
+        func combine(_ first: UInt64, _ second: UInt64) -> UInt64 {
             switch self {
-            case .and:
-                for position in 0..<common { result[position] &= value[position] }
-                for position in common..<result.count { result[position] = 0 }
-            case .or: for position in 0..<common { result[position] |= value[position] }
-            case .xor: for position in 0..<common { result[position] ^= value[position] }
-            case .not: break
+            case .and: first & second
+            case .or: first | second
+            case .xor: first ^ second
+            case .not: ~second
             }
+        }
+    }
+
+    /// Takes a value, and zeros behind it, into the result of those before, eight bytes at a time.
+    private static func combine(
+        _ result: UnsafeMutableRawBufferPointer, with value: UnsafeRawBufferPointer, _ operation: Operation
+    ) {
+        var position = 0
+        while position + 8 <= value.count {
+            let word = value.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let old = result.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            result.storeBytes(of: operation.combine(old, word), toByteOffset: position, as: UInt64.self)
+            position += 8
+        }
+        while position < result.count {
+            let byte = position < value.count ? UInt64(value[position]) : 0
+            result[position] = UInt8(truncatingIfNeeded: operation.combine(UInt64(result[position]), byte))
+            position += 1
         }
     }
 
@@ -46,11 +60,9 @@ extension BitCommands {
             return .integer(0)
         }
         context.keyspace.store(byteCount: count, expiryMilliseconds: 0, of: target) { memory in
-            memory.copyMemory(from: values[0])
-            let rest = UnsafeMutableRawBufferPointer(rebasing: memory[values[0].count...])
-            rest.initializeMemory(as: UInt8.self, repeating: 0)
-            for value in values.dropFirst() { operation.combine(memory, with: value) }
-            if operation == .not { for position in 0..<count { memory[position] = ~memory[position] } }
+            memory.initializeMemory(as: UInt8.self, repeating: 0)
+            combine(memory, with: values[0], operation == .not ? .not : .or)
+            for value in values.dropFirst() { combine(memory, with: value, operation) }
             return true
         }
         return .integer(count)
