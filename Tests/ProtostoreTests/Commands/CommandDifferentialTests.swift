@@ -8,11 +8,11 @@ import Testing
 @Suite(.noHang) struct CommandDifferentialTests {
     private static let specs = CommandTable.strings + CommandTable.bits
     private static let batchCommands = 200
-    private static let batches = 25
+    private static let batches = 15
 
     @Test func stringsAndBitsAnswerAsRedisDoes() throws {
         let redis = try RedisServer()
-        for seed in seeds(8) { try compare(seed, with: redis) }
+        for seed in seeds(4) { try compare(seed, with: redis) }
     }
 
     /// Around the largest value that is allowed.
@@ -35,10 +35,11 @@ import Testing
             let expected = try redis.replies(to: commands)
             for (position, (words, reply)) in zip(commands, expected).enumerated() {
                 let own = ReplyText.version2(model.execute(words, now: now))
-                let isSame = own == reply
+                guard own != reply else { continue }
                 // What went before may have gone wrong without a word.
                 let before = commands[..<position].suffix(30).map { "\n    \(shown($0))" }.joined()
-                try #require(isSame, "seed \(seed):\(before)\n    \(shown(words)): \(shown([own])), Redis \(shown([reply]))")
+                Issue.record("seed \(seed):\(before)\n    \(shown(words)): \(shown([own])), Redis \(shown([reply]))")
+                return
             }
             try compareValues(model, with: redis, seed)
         }

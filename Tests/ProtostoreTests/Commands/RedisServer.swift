@@ -13,6 +13,7 @@ final class RedisServer {
     private let socket: Int32
     private var buffer: [UInt8] = []
     private var consumed = 0
+    private var chunk = [UInt8](repeating: 0, count: 1 << 16)
 
     init(options: [String] = []) throws {
         directory = "/tmp/protostore-redis-\(UUID().uuidString)"
@@ -113,10 +114,9 @@ final class RedisServer {
 
     private func receive(upTo end: Int) throws {
         while buffer.count < end {
-            var bytes = [UInt8](repeating: 0, count: 1 << 16)
-            let count = bytes.withUnsafeMutableBytes { read(socket, $0.baseAddress!, $0.count) }
+            let count = chunk.withUnsafeMutableBytes { read(socket, $0.baseAddress!, $0.count) }
             guard count > 0 else { throw Failure(description: "redis-server has ended") }
-            buffer += bytes[..<count]
+            buffer += chunk[..<count]
         }
     }
 }
