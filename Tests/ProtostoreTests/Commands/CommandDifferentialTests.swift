@@ -7,8 +7,11 @@ import Testing
 /// is the same, and in the end so is what the keys hold.
 @Suite(.noHang) struct CommandDifferentialTests {
     private static let specs = CommandTable.strings + CommandTable.bits
+    /// The limit means something else for LCS; BITFIELD exceeds it in Redis by up to 8 bytes;
+    /// the others would only return megabytes.
+    private static let namesWithoutLimit: Set = ["lcs", "bitfield", "get", "mget", "getset"]
     private static let batchCommands = 200
-    private static let batches = 15
+    private static let batches = 25
 
     @Test func stringsAndBitsAnswerAsRedisDoes() throws {
         let redis = try RedisServer()
@@ -25,8 +28,7 @@ import Testing
         let now = UInt64(Date().timeIntervalSince1970 * 1000)
         var generator = CommandGenerator(seed: seed, now: now)
         var model = CommandModel()
-        // LCS needs more memory than the small values of this lane allow Redis.
-        let names = Self.specs.map(\.name).filter { valueBytesMax == nil || !["lcs", "get", "mget", "getset"].contains($0) }
+        let names = Self.specs.map(\.name).filter { valueBytesMax == nil || !Self.namesWithoutLimit.contains($0) }
         generator.valueBytesMax = valueBytesMax
         model.valueBytesMax = valueBytesMax ?? model.valueBytesMax
         _ = try redis.reply(to: "FLUSHALL")
