@@ -314,7 +314,9 @@ class Run:
         """Begins one, or ends one; in between others may come."""
         choose = self._random.choice
         if number not in self._in_transaction:
-            watch = choose(([], [[b"WATCH", *self._generator.some(3, self._generator.key)]]))
+            # A watched key that was missing, and was made and removed since, is what it was: EXEC goes on.
+            key = wire.as_bytes(self._generator.key())
+            watch = choose(([], [[b"SET", key, b"1"], [b"WATCH", key]]))
             if watch and choose((False, True)):
                 return [*watch, *self._commands(3)]
             self._in_transaction.add(number)

@@ -193,13 +193,18 @@ extension FrontEnd {
     ) -> Taking {
         if spec.number == CommandNumbers.get { return startGet(arguments[1], of: index) }
         if spec.keys == .none {
-            guard admitAnswer(index) else { return .blocked }
-            let reply = function(surroundings(of: index).context(Keyspace()), arguments)
-            return answer(reply, of: index) ? .taken : .closed
+            return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
         }
         guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
         return startRead(
             function, arguments, key: arguments[position], isProbe: CommandNumbers.probes.contains(spec.number), of: index)
+    }
+
+    /// Answers what needs no shard.
+    mutating func answerAtOnce(_ reply: Reply, of index: UInt32) -> Taking {
+        guard admitAnswer(index) else { return .blocked }
+        noteAtOnce(reply)
+        return answer(reply, of: index) ? .taken : .closed
     }
 
     private mutating func startWrite(

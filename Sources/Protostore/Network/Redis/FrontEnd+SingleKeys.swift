@@ -15,7 +15,7 @@ extension FrontEnd {
     // MARK: Starting
 
     mutating func startGet(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking {
-        if let refused = refuseLongKey(key, of: index) { return refused }
+        if key.count > Self.keyBytesMax { return answerAtOnce(.null, of: index) }
         guard admitRead(index) else { return .blocked }
         let allowanceBytes = connections.at(index).pointee.allowanceBytes
         let ticket = take(.get, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)
@@ -31,7 +31,10 @@ extension FrontEnd {
         _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
         isProbe: Bool, of index: UInt32
     ) -> Taking {
-        if let refused = refuseLongKey(key, of: index) { return refused }
+        // No key is so long: it has no record.
+        if key.count > Self.keyBytesMax {
+            return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
+        }
         guard admitRead(index) else { return .blocked }
         let allowanceBytes = connections.at(index).pointee.allowanceBytes
         let ticket = take(.work, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)
@@ -64,7 +67,7 @@ extension FrontEnd {
     }
 
     mutating func startDelete(_ key: UnsafeRawBufferPointer, of index: UInt32) -> Taking {
-        if let refused = refuseLongKey(key, of: index) { return refused }
+        if key.count > Self.keyBytesMax { return answerAtOnce(.integer(0), of: index) }
         guard mayWrite(key, of: index), allowsWrite(occupying: 0, for: index) else { return .blocked }
         send(.delete, takeWrite(.delete, key, of: index))
         return .taken

@@ -49,10 +49,7 @@ extension FrontEnd {
 
     /// An error that leaves a transaction as it is.
     private mutating func complain(_ text: String, of index: UInt32) -> Taking {
-        guard admitAnswer(index) else { return .blocked }
-        let reply = Reply.error(text)
-        noteAtOnce(reply)
-        return answer(reply, of: index) ? .taken : .closed
+        answerAtOnce(.error(text), of: index)
     }
 
     mutating func discard(_ session: RedisSession, of index: UInt32) -> Taking {

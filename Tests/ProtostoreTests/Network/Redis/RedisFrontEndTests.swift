@@ -261,4 +261,14 @@ import Testing
         let client = try bench.harness.connect()
         #expect(exchange(bench, client, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n") == "$1\r\n1\r\n")
     }
+
+    /// No record has such a key: what only looks finds nothing, what writes is refused.
+    @Test func keysThatAreTooLong() throws {
+        let bench = try Bench(seed: 10, shardCount: 1)
+        let client = try bench.harness.connect()
+        let key = "$65536\r\n" + String(repeating: "k", count: 65_536) + "\r\n"
+        #expect(exchange(bench, client, "*2\r\n$3\r\nGET\r\n\(key)*2\r\n$6\r\nSTRLEN\r\n\(key)") == "$-1\r\n:0\r\n")
+        #expect(exchange(bench, client, "*2\r\n$3\r\nDEL\r\n\(key)") == ":0\r\n")
+        #expect(exchange(bench, client, "*3\r\n$3\r\nSET\r\n\(key)$1\r\na\r\n").hasPrefix("-ERR key is too long"))
+    }
 }
