@@ -271,6 +271,8 @@ class Generator:
     def encoded(self, words):
         """A command as bytes; one that has only plain words sometimes as one line."""
         is_plain = all(word and all(33 <= byte < 127 and byte not in b"\"'" for byte in word) for word in words)
+        # A longer line ends its connection, here and there.
+        is_plain = is_plain and sum(map(len, words)) < 60_000
         if is_plain and words[0][0] not in b"*$" and self.one_in(20):
             return b" ".join(words) + self.random.choice((b"\r\n", b"\n"))
         return wire.request(*words)
