@@ -88,7 +88,8 @@ final class SimulatedFrontEnd {
     }
 
     private func arrive(_ operation: SimulatedOperation) {
-        operation.arrivalMilliseconds = history.wallMilliseconds
+        // A hold came when it was asked for, not when it is ended: its answer may be checked after that.
+        if operation.request.operation != .release { operation.arrivalMilliseconds = history.wallMilliseconds }
         guard operation.kind != .scan else { return history.tell { "shard \(operation.shard) receives \(operation)" } }
         guard operation.kind != .groupMessage, operation.request.operation != .release, !operation.isAudit else { return }
         guard operation.request.namespace == history.namespace(ofKey: operation.key) else {
