@@ -102,7 +102,9 @@ struct SettingSources {
     }
 
     private func isForTests(_ variable: String) -> Bool {
-        variable.hasPrefix("PROTOSTORE_FAILPOINT") || variable.hasPrefix("PROTOSTORE_TEST")
+        // Never the whole name: what ends debug programs must not be in a release program.
+        let own = variable.dropFirst(Self.prefix.count + 1)
+        return own.hasPrefix("FAILPOINT") || own.hasPrefix("TEST")
     }
 
     /// PROTOSTORE_SERVICE_HOST, PROTOSTORE_PORT_12345_TCP and the like, by Kubernetes.
