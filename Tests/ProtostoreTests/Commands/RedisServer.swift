@@ -1,6 +1,7 @@
 import Foundation
 
-/// Debian's redis-server, to be compared with; it ends with its last reference.
+/// Debian's redis-server, to be compared with; it ends with its last reference, and with
+/// the tests however these end: a shell waits for the end of a pipe that only they hold.
 ///
 /// Listens on a unix socket in a directory of its own, and keeps nothing.
 final class RedisServer {
@@ -9,6 +10,7 @@ final class RedisServer {
     }
 
     private let process = Process()
+    private let life = Pipe()
     private let directory: String
     private let socket: Int32
     private var buffer: [UInt8] = []
@@ -19,24 +21,24 @@ final class RedisServer {
         directory = "/tmp/protostore-redis-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let path = "\(directory)/socket"
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
+        let script = "\"$@\" & read -r line; kill -9 $!; rm -rf \"$0\""
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments =
-            ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", directory] + options
+            ["-c", script, directory, "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no"]
+            + ["--dir", directory] + options
+        // Programs that other tests start meanwhile must not hold it, too.
+        _ = fcntl(life.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        process.standardInput = life
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw Failure(description: "redis-server does not start: scripts/bootstrap installs it: \(error)")
-        }
+        try process.run()
         socket = try Self.connect(path)
     }
 
     deinit {
         close(socket)
-        kill(process.processIdentifier, SIGKILL)
+        try? life.fileHandleForWriting.close()
         process.waitUntilExit()
-        try? FileManager.default.removeItem(atPath: directory)
     }
 
     private static func connect(_ path: String) throws -> Int32 {
@@ -54,7 +56,7 @@ final class RedisServer {
             usleep(20_000)
         }
         close(descriptor)
-        throw Failure(description: "redis-server does not listen on \(path)")
+        throw Failure(description: "redis-server does not listen on \(path): scripts/bootstrap installs it")
     }
 
     /// The replies to commands that are sent all at once: few enough that they fit into
