@@ -223,6 +223,10 @@ struct Serve: ParsableCommand {
         if let file = sources.file {
             start.configuration.file = (file.path, { try ConfigurationRewrite(path: file.path).write($0) })
         }
+        // What is said and empty is a mistake, such as a variable of a script that was never set.
+        if let datafile, datafile.isEmpty {
+            throw ValidationError("--datafile is ; the path of a block device is wanted, such as /dev/disk/by-id/...")
+        }
         if let problem = start.configuration.problem { throw ValidationError(problem) }
         if let value = try sources.value([Self.logLevelName]) {
             guard let level = Logger.Level(rawValue: value.text.lowercased()) else {
