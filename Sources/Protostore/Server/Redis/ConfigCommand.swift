@@ -35,8 +35,8 @@ struct ConfigCommand {
 
     /// Each name once, however many patterns match it.
     private func get(_ words: CommandWords) -> Reply {
-        let patterns = words.rest(from: 2).map { SettingPattern($0) }
-        let values = RedisSettings.values(state).filter { value in patterns.contains { $0.matches(value.name) } }
+        let patterns = words.rest(from: 2).map { GlobPattern($0.utf8, ignoresCase: true) }
+        let values = RedisSettings.values(state).filter { value in patterns.contains { $0.matches(Array(value.name.utf8)) } }
         return .map(values.map { (.bulk($0.name), .bulk($0.text)) })
     }
 

@@ -86,26 +86,6 @@ import Testing
         #expect(SettingTable.find("none") == nil)
     }
 
-    // MARK: Patterns
-
-    @Test(arguments: [
-        ("*", "timeout", true), ("", "timeout", false), ("timeout", "timeout", true), ("TIME*", "timeout", true),
-        ("*max*", "slowlog-max-len", true), ("?imeout", "timeout", true), ("t?out", "timeout", false),
-        ("[st]imeout", "timeout", true), ("[^t]imeout", "timeout", false), ("[a-z]imeout", "timeout", true),
-        ("[z-a]imeout", "timeout", true), ("[", "timeout", false), ("tim[", "timeout", false), ("\\timeout", "timeout", true),
-        ("*out*out", "timeout", false), ("**t", "timeout", true), ("timeout*", "timeout", true), ("*[", "timeout", false),
-        ("\\", "timeout", false),
-    ])
-    func patterns(pattern: String, name: String, isMatch: Bool) {
-        #expect(SettingPattern(pattern).matches(name) == isMatch)
-    }
-
-    /// A pattern with many stars takes no longer than a plain one, in the order of things.
-    @Test func starsDoNotMultiply() {
-        let pattern = SettingPattern(String(repeating: "*a", count: 500) + "b")
-        #expect(!pattern.matches(String(repeating: "a", count: 2000)))
-    }
-
     // MARK: What settings mean together
 
     @Test(arguments: [
