@@ -77,6 +77,10 @@ struct FrontEnd: ~Copyable {
     var slowNanoseconds = UInt64.max
     /// The number of the command that is being taken.
     var currentCommand = 0
+    /// What the values of the keys of all groups occupy.
+    var groupBytes = 0
+    /// What transactions have queued and WATCH has remembered, of all connections.
+    var queuedBytes = 0
     /// For RANDOMKEY.
     var random: SplitMix64
     /// Until when commands are not taken, or those that write; 0 = they are.
@@ -178,7 +182,10 @@ struct FrontEnd: ~Copyable {
             if connection.pointee.speaks != .redis { retire(ticket) }
         }
         forgetOrder(of: index)
-        if let session = connection.pointee.redis.session { endMonitor(session) }
+        if let session = connection.pointee.redis.session {
+            endMonitor(session)
+            endTransaction(session)
+        }
         connection.pointee.held.discard(in: &arena)
         connection.pointee.output.discard(in: &arena)
         leaveLine(index)

@@ -31,6 +31,8 @@ package struct FrontEndLimits: Sendable {
     /// What outputs, values and unfinished requests may occupy before nobody may send a request
     /// that is larger than everybody's guarantee.
     package var memoryMax = 512 << 20
+    /// Keys of one command or transaction: those of one commit.
+    package var groupKeysMax = 4096
     /// Address space for outputs, values and unfinished requests; what is never
     /// needed costs no memory.
     package var arenaBytes = 1 << 30

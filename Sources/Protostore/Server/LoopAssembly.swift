@@ -40,6 +40,7 @@ struct LoopAssembly {
         var limits = FrontEndLimits()
         limits.connectionsMax = min(try DescriptorLimit.raiseToHardLimit(), FrontEndLimits.connectionsLimit)
         limits.valueBytesMax = configuration.valueBytesMax
+        limits.groupKeysMax = CommitGroupLimits(store.opening.superblock.current.layout).memberCountMax
         // Clients who never read cannot take the memory of the others.
         limits.arenaBytes = limits.arenaBytesNeeded
         return limits

@@ -33,15 +33,20 @@ extension FrontEnd {
     mutating func takeCommands(from bytes: UnsafeRawBufferPointer, of index: UInt32) -> Int? {
         var offset = 0
         let connection = connections.at(index)
-        let limits = parserLimits(of: index)
-        while offset < bytes.count, !connection.pointee.isInputEnded || connection.pointee.hasEndPending {
+        var limits = parserLimits(of: index)
+        while offset < bytes.count, !connection.pointee.isInputEnded {
+            if RESPParser.isForeign(bytes.bytes, at: offset) {
+                closeForCause(
+                    index, "it sent an HTTP request: a web page may be trying to reach this port by a visitor's browser")
+                return nil
+            }
             let outcome = RESPParser.parse(
                 bytes.bytes, at: offset, progress: &connection.pointee.redis.progress, limits: limits,
                 into: &argumentList)
             switch outcome {
             case .needMore(let requestBytes):
                 connection.pointee.redis.neededBytes = requestBytes
-                return checkQueryBuffer(index, requestBytes) ? offset : nil
+                return offset
             case .empty(let requestBytes):
                 offset += requestBytes
             case .invalid(let violation):
@@ -50,12 +55,11 @@ extension FrontEnd {
                 switch take(argumentList.arguments(at: bytes.baseAddress! + offset), of: index) {
                 case .taken: offset += requestBytes
                 case .closed: return nil
-                case .blocked:
-                    connection.pointee.redis.progress = RESPProgress()
-                    return offset
+                case .blocked: return offset
                 }
+                // AUTH lets what is pipelined behind it be as large as anybody's.
+                if !limits.isAuthenticated { limits = parserLimits(of: index) }
             }
-            connection.pointee.redis.progress = RESPProgress()
             connection.pointee.redis.neededBytes = 0
         }
         return offset
@@ -63,15 +67,8 @@ extension FrontEnd {
 
     private func parserLimits(of index: UInt32) -> RESPLimits {
         RESPLimits(
-            bulkBytesMax: services.settings.bulkBytesMax,
+            bulkBytesMax: services.settings.bulkBytesMax, requestBytesMax: services.settings.queryBufferBytesMax,
             isAuthenticated: connections.at(index).pointee.redis.isAuthenticated)
-    }
-
-    /// - Returns: false when the connection was closed.
-    private mutating func checkQueryBuffer(_ index: UInt32, _ requestBytes: Int) -> Bool {
-        guard requestBytes > services.settings.queryBufferBytesMax else { return true }
-        closeForCause(index, "its request of \(requestBytes) bytes or more is over client-query-buffer-limit")
-        return false
     }
 
     /// What cannot be parsed ends the connection, with an error for its client.
@@ -79,7 +76,7 @@ extension FrontEnd {
     private mutating func refuse(_ violation: RESPViolation, of index: UInt32) -> Bool {
         counters.closedForCause &+= 1
         logClosing(index, "\(violation)")
-        return endWith(.error("ERR \(violation)"), of: index)
+        return endWith(violation.reply, of: index)
     }
 
     /// Gives a last reply, and closes behind it.
@@ -116,7 +113,6 @@ extension FrontEnd {
         let connection = connections.at(index)
         switch CommandTable.find(arguments) {
         case .failed(let reply):
-            if isForeign(arguments) { return refuseForeign(index) }
             return reject(reply, of: index)
         case .found(let spec):
             if !connection.pointee.redis.isAuthenticated, !spec.flags.contains(.noAuth) {
@@ -143,18 +139,6 @@ extension FrontEnd {
     private mutating func noteRejected(_ reply: Reply) {
         counters.errorReplies &+= 1
         if case .error(let line) = reply { commandStatistics.noteError(line) }
-    }
-
-    /// A browser that was made to send a request to this port: its next lines may be
-    /// whatever its page says.
-    private func isForeign(_ arguments: CommandArguments) -> Bool {
-        arguments.isWord(0, "POST") || arguments.isWord(0, "HOST:")
-    }
-
-    private mutating func refuseForeign(_ index: UInt32) -> Taking {
-        closeForCause(
-            index, "it sent an HTTP request: a web page may be trying to reach this port by a visitor's browser")
-        return .closed
     }
 
     func surroundings(of index: UInt32) -> CommandSurroundings {
@@ -196,8 +180,15 @@ extension FrontEnd {
             return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
         }
         guard let position = onlyKey(spec, arguments) else { return startGroup(spec, arguments, of: index) }
+        let key = arguments[position]
+        // No record has such a key.
+        if key.count > Self.keyBytesMax {
+            return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
+        }
+        // A group's arguments count for what its connection may have in memory; a read's do not.
+        if arguments.byteCount > 2 * Self.keyBytesMax { return startGroup(spec, arguments, of: index) }
         return startRead(
-            function, arguments, key: arguments[position], isProbe: CommandNumbers.probes.contains(spec.number), of: index)
+            function, arguments, key: key, isProbe: CommandNumbers.probes.contains(spec.number), of: index)
     }
 
     /// Answers what needs no shard.
@@ -274,11 +265,15 @@ enum CommandNumbers {
     static let delete = number(of: "del")
     static let unlink = number(of: "unlink")
     static let exec = number(of: "exec")
+    static let auth = number(of: "auth")
+    static let hello = number(of: "hello")
+    static let clientReply = number(of: "reply", in: "client")
     static let move = number(of: "move")
     static let select = number(of: "select")
 
-    private static func number(of name: String) -> Int {
-        guard let command = Array(name.utf8).withUnsafeBytes({ CommandTable.find(named: $0) }) else {
+    private static func number(of name: String, in container: String? = nil) -> Int {
+        let owner = container.flatMap { name in Array(name.utf8).withUnsafeBytes { CommandTable.find(named: $0) } }
+        guard let command = Array(name.utf8).withUnsafeBytes({ CommandTable.find(named: $0, of: owner) }) else {
             preconditionFailure("there is no command \(name)")
         }
         return command.number

@@ -35,10 +35,8 @@ extension FrontEnd {
         let connection = connections.at(index)
         guard let session = connection.pointee.redis.session else { return nil }
         switch command {
-        case .ping:
-            if arguments.count > 2 { return .wrongArity("ping") }
-            return arguments.count == 2 ? .bulk(arguments[1]) : .simple("PONG")
-        case .echo: return .bulk(arguments[1])
+        case .ping: return ServerReplies.ping(arguments)
+        case .echo: return ServerReplies.echo(arguments)
         case .hello: return hello(arguments, session, of: index)
         case .auth: return authenticate(arguments, of: index)
         case .select: return select(arguments, of: index)
@@ -47,16 +45,11 @@ extension FrontEnd {
             return .ok
         case .client: return client(spec, arguments, session, of: index)
         case .command: return CommandTable.commandReply(arguments)
-        case .time: return time()
+        case .time: return ServerReplies.time(microseconds: Clock.wallMicroseconds())
         case .wait: return wait(arguments)
         case .monitor: return nil
         case .multi, .exec, .discard, .watch, .quit, .reset: return nil
         }
-    }
-
-    private func time() -> Reply {
-        let microseconds = Clock.wallMicroseconds()
-        return .array([.bulk("\(microseconds / 1_000_000)"), .bulk("\(microseconds % 1_000_000)")])
     }
 
     /// There are no replicas: every write that was answered is where it will be.
@@ -87,7 +80,7 @@ extension FrontEnd {
     private mutating func reset(_ session: RedisSession, of index: UInt32) -> Taking {
         guard admitAnswer(index) else { return .blocked }
         let connection = connections.at(index)
-        session.endTransaction()
+        endTransaction(session)
         endMonitor(session)
         session.name = []
         connection.pointee.redis.version = .two

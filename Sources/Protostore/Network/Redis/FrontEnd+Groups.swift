@@ -1,7 +1,7 @@
 /// Commands on several keys: see ``GroupRun`` for the picture.
 extension FrontEnd {
-    /// No group has more keys: so many fit into one commit of segments of the usual size.
-    var groupKeysMax: Int { min(4096, table.capacity / 4) }
+    /// No group has more keys.
+    var groupKeysMax: Int { min(limits.groupKeysMax, table.capacity / 4) }
 
     // MARK: Starting
 
@@ -31,7 +31,7 @@ extension FrontEnd {
         }
         guard hasSlots(keys.count + 1, for: index) else { return .blocked }
         charge(Self.smallReplyBytes, to: index)
-        counters.writes &+= 1
+        if keys.contains(where: { !$0.isRead }) { counters.writes &+= 1 }
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
         let ticket = take(.work, key: noKey, namespace: 0, allowanceBytes: Self.smallReplyBytes, of: index)
         let run = GroupRun(
@@ -123,14 +123,22 @@ extension FrontEnd {
         }
         if run.committer == position, run.next == .max { return endSettling(run) }
         if reply.status == .done {
-            run.note(position, reply)
-            if run.copiedBytes > limits.replyBytesMax, run.failure == nil {
-                run.failure = .error("ERR the values of the keys of this command occupy more than \(limits.replyBytesMax) bytes")
-            }
+            noteHold(run, position, reply)
         } else if run.failure == nil {
             run.failure = Self.errorReply(reply)
         }
         if run.outstanding == 0 { takeKeys(run) }
+    }
+
+    /// Copies what a hold has brought, while there is room for the values of all groups together.
+    private mutating func noteHold(_ run: GroupRun, _ position: Int, _ reply: ShardReply) {
+        let hasRoom = groupBytes + Int(reply.valueBytes) <= limits.replyBytesMax
+        if !hasRoom, run.failure == nil, run.purpose != .watch {
+            run.failure = .error("ERR the values of the keys of commands like this one occupy \(limits.replyBytesMax) bytes already")
+        }
+        let before = run.copiedBytes
+        run.note(position, reply, keeps: run.failure == nil)
+        groupBytes += run.copiedBytes - before
     }
 
     // MARK: Running
@@ -221,6 +229,7 @@ extension FrontEnd {
     }
 
     private mutating func endReleasing(_ run: GroupRun) {
+        groupBytes -= run.copiedBytes
         let settles = run.committer != nil && run.failure == nil
         for position in run.keys.indices where !(settles && position == run.committer) {
             retire(run.keys[position].ticket)

@@ -30,9 +30,10 @@ extension FrontEnd {
         let microseconds = Clock.wallMicroseconds()
         let fraction = String(microseconds % 1_000_000 + 1_000_000).dropFirst()
         var line = "\(microseconds / 1_000_000).\(fraction) [\(connection.pointee.redis.database) \(connection.pointee.peer)]"
+        // Passwords are nobody's business: those of AUTH, and of HELLO with AUTH.
+        let isSecret = spec.number == CommandNumbers.auth || spec.number == CommandNumbers.hello
         for position in 0..<arguments.count {
-            line += " "
-            line += Self.quoted(arguments[position])
+            line += isSecret && position > 0 ? " \"(redacted)\"" : " " + Self.quoted(arguments[position])
         }
         monitorLines.append(line)
     }

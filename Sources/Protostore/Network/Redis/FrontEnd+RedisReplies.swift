@@ -60,6 +60,8 @@ extension FrontEnd {
     ) -> Bool {
         note(ticket, isError: isError)
         releaseValue(of: ticket)
+        // From here on the slot is freed with its order, should the connection be closed below.
+        table.slot(ticket).pointee.isAnswered = true
         if isSingleRead(ticket) { connections.at(index).pointee.redis.readsUnderWay -= 1 }
         let isFirst = connections.at(index).pointee.redis.firstInOrder == ticket
         guard isFirst else {
@@ -86,7 +88,6 @@ extension FrontEnd {
         _ ticket: UInt32, of index: UInt32, byteCount: Int, _ fill: (UnsafeMutableRawPointer) -> Void
     ) -> Bool {
         let slot = table.slot(ticket)
-        slot.pointee.isAnswered = true
         guard byteCount > 0, !slot.pointee.isSilent else { return true }
         guard let place = slot.pointee.answer.reserve(byteCount, in: &arena) else { return closeForMemory(index) }
         fill(place)
@@ -248,10 +249,13 @@ extension FrontEnd {
         let settings = services.settings
         if nanoseconds / 1000 >= UInt64(max(settings.slowLogMicroseconds, 0)), settings.slowLogMicroseconds >= 0 {
             let arguments = slowArguments(ticket, command)
-            settings.slowLog.note(
-                arguments.view, microseconds: nanoseconds / 1000, address: connection.pointee.peer,
-                clientName: String(decoding: connection.pointee.redis.session?.name ?? [], as: UTF8.self),
-                entriesMax: settings.slowLogEntriesMax)
+            // A view of them keeps nothing.
+            withExtendedLifetime(arguments) {
+                settings.slowLog.note(
+                    arguments.view, microseconds: nanoseconds / 1000, address: connection.pointee.peer,
+                    clientName: String(decoding: connection.pointee.redis.session?.name ?? [], as: UTF8.self),
+                    entriesMax: settings.slowLogEntriesMax)
+            }
         }
         let threshold = settings.latencyThresholdMilliseconds
         if threshold > 0, nanoseconds / 1_000_000 >= UInt64(threshold) {

@@ -31,10 +31,6 @@ extension FrontEnd {
         _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
         isProbe: Bool, of index: UInt32
     ) -> Taking {
-        // No key is so long: it has no record.
-        if key.count > Self.keyBytesMax {
-            return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
-        }
         guard admitRead(index) else { return .blocked }
         let allowanceBytes = connections.at(index).pointee.allowanceBytes
         let ticket = take(.work, key: key, namespace: namespace(of: index), allowanceBytes: allowanceBytes, of: index)

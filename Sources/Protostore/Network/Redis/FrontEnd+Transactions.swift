@@ -20,22 +20,36 @@ extension FrontEnd {
             return reject(.error("ERR Command not allowed inside a transaction"), of: index)
         }
         let byteCount = arguments.byteCount
-        guard session.transactionBytes + byteCount <= services.settings.queryBufferBytesMax else {
-            return reject(.error("ERR the transaction occupies more than client-query-buffer-limit"), of: index)
-        }
+        guard mayQueue(byteCount, session) else { return reject(Self.transactionTooLarge, of: index) }
         guard admitAnswer(index) else { return .blocked }
         session.transactionBytes += byteCount
+        queuedBytes += byteCount
         session.transaction?.append(QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments)))
         return answer(.simple("QUEUED"), of: index) ? .taken : .closed
     }
 
-    /// What needs other threads, or is about all keys, is no part of a transaction.
+    /// What needs other threads, is about all keys, or may have no reply, is no part of a transaction.
     private func canBeQueued(_ spec: Command) -> Bool {
         switch spec.execution {
         case .read, .write: true
-        case .connection: !spec.flags.contains(.noMulti)
+        // A command without a reply would leave EXEC's array one short.
+        case .connection: !spec.flags.contains(.noMulti) && spec.number != CommandNumbers.clientReply
         case .keyspace, .server, .container: false
         }
+    }
+
+    /// Whether so much more may be remembered until EXEC, by this client and by all together.
+    private func mayQueue(_ byteCount: Int, _ session: RedisSession) -> Bool {
+        session.transactionBytes + byteCount <= services.settings.queryBufferBytesMax
+            && queuedBytes + byteCount <= limits.memoryMax
+    }
+
+    private static let transactionTooLarge = Reply.error(
+        "ERR the transaction occupies more than client-query-buffer-limit, or those of all clients fill the memory there is")
+
+    mutating func endTransaction(_ session: RedisSession) {
+        queuedBytes -= session.transactionBytes
+        session.endTransaction()
     }
 
     mutating func startMulti(_ session: RedisSession, of index: UInt32) -> Taking {
@@ -55,7 +69,7 @@ extension FrontEnd {
     mutating func discard(_ session: RedisSession, of index: UInt32) -> Taking {
         guard session.transaction != nil else { return complain("ERR DISCARD without MULTI", of: index) }
         guard admitAnswer(index) else { return .blocked }
-        session.endTransaction()
+        endTransaction(session)
         return answer(.ok, of: index) ? .taken : .closed
     }
 
@@ -65,7 +79,7 @@ extension FrontEnd {
         }
         if session.isTransactionSpoiled {
             guard admitAnswer(index) else { return .blocked }
-            session.endTransaction()
+            endTransaction(session)
             return answer(
                 .error("EXECABORT Transaction discarded because of previous errors."), of: index) ? .taken : .closed
         }
@@ -74,7 +88,7 @@ extension FrontEnd {
         let taking = startGroup(
             .transaction, commands, chargedBytes: session.transactionBytes, watched: watched, of: index)
         guard taking == .taken else { return taking }
-        session.endTransaction()
+        endTransaction(session)
         // What follows a SELECT in it must find the database selected.
         if commands.contains(where: \.changesConnection) { connections.at(index).pointee.redis.isExclusive = true }
         return .taken
@@ -86,12 +100,19 @@ extension FrontEnd {
         guard session.transaction == nil else {
             return complain("ERR WATCH inside MULTI is not allowed", of: index)
         }
+        let byteCount = arguments.byteCount
+        guard session.watched.count + arguments.count <= groupKeysMax, mayQueue(byteCount, session) else {
+            return reject(Self.transactionTooLarge, of: index)
+        }
         let command = QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments))
-        guard allowsWrite(occupying: arguments.byteCount, for: index) else { return .blocked }
-        let taking = startGroup(.watch, [command], chargedBytes: arguments.byteCount, of: index)
+        guard allowsWrite(occupying: byteCount, for: index) else { return .blocked }
+        let taking = startGroup(.watch, [command], chargedBytes: byteCount, of: index)
+        guard taking == .taken else { return taking }
+        session.transactionBytes += byteCount
+        queuedBytes += byteCount
         // EXEC must compare with what this finds out.
-        if taking == .taken { connections.at(index).pointee.redis.isExclusive = true }
-        return taking
+        connections.at(index).pointee.redis.isExclusive = true
+        return .taken
     }
 
     /// The database that a SELECT selects; nil for other commands, and for what is wrong.

@@ -26,11 +26,18 @@ extension FrontEnd {
             return reject(error.reply, of: index)
         }
         guard request.includesStrings, request.cursor < ShardScan.positionEnd else {
-            guard admitAnswer(index) else { return .blocked }
-            return answer(.array([.bulk("0"), .array([])]), of: index) ? .taken : .closed
+            return answerAtOnce(Self.nothingFound(.scan), of: index)
         }
         return startWalk(
             .scan, pattern: request.pattern, start: request.cursor, stepSlots: request.count, of: index)
+    }
+
+    private static func nothingFound(_ purpose: ScanRun.Purpose) -> Reply {
+        switch purpose {
+        case .scan: .array([.bulk("0"), .array([])])
+        case .keys: .array([])
+        case .randomKey: .null
+        }
     }
 
     private mutating func randomPosition() -> UInt64 {
@@ -44,6 +51,10 @@ extension FrontEnd {
     private mutating func startWalk(
         _ purpose: ScanRun.Purpose, pattern: GlobPattern?, start: UInt64, stepSlots: Int? = nil, of index: UInt32
     ) -> Taking {
+        // An empty database is known without reading all others' keys.
+        guard services.keyCount(connections.at(index).pointee.redis.database) > 0 else {
+            return answerAtOnce(Self.nothingFound(purpose), of: index)
+        }
         guard admitAnswer(index), hasSlots(1, for: index) else { return .blocked }
         charge(Self.smallReplyBytes, to: index)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -82,12 +82,13 @@ final class GroupRun {
     }
 
     /// Takes what a hold has brought.
-    func note(_ position: Int, _ reply: ShardReply) {
+    /// - Parameter keeps: whether the value will be wanted.
+    func note(_ position: Int, _ reply: ShardReply, keeps: Bool) {
         keys[position].isHeld = true
         places.append(position)
         keys[position].existed = reply.existed
         keys[position].sequence = reply.existed ? reply.sequence : 0
-        guard reply.existed, purpose != .watch else { return keyspace.add(keys[position].name, nil) }
+        guard reply.existed, keeps, purpose != .watch else { return keyspace.add(keys[position].name, nil) }
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(reply.valueBytes), alignment: 1)
         copy.copyMemory(from: reply.valueBuffer)
         copies.append(copy)

@@ -271,4 +271,70 @@ import Testing
         #expect(exchange(bench, client, "*2\r\n$3\r\nDEL\r\n\(key)") == ":0\r\n")
         #expect(exchange(bench, client, "*3\r\n$3\r\nSET\r\n\(key)$1\r\na\r\n").hasPrefix("-ERR key is too long"))
     }
+
+    /// Slots of requests that closed their connection were never freed.
+    @Test func aReplyOverTheLimitClosesAndLeavesNothingBehind() throws {
+        let bench = try Bench(seed: 11, shardCount: 1) { $0.requestsMax = 8 }
+        var values = RuntimeSettings.Values()
+        values.outputBufferBytesMax = 2 << 20
+        bench.harness.frontEnd.services.settings.apply(values)
+        let value = String(repeating: "v", count: 3_000_000)
+        let first = try bench.harness.connect()
+        #expect(exchange(bench, first, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3000000\r\n\(value)\r\n") == "+OK\r\n")
+        for _ in 0..<20 {
+            let client = try bench.harness.connect()
+            _ = exchange(bench, client, "GET a\r\nGET b\r\n")
+            #expect(!bench.harness.isOpen(client))
+        }
+        #expect(bench.harness.holdsNothing)
+        #expect(exchange(bench, first, "GET b\r\n") == "$-1\r\n")
+    }
+
+    @Test func whatIsPipelinedBehindAuthMayBeLarge() throws {
+        let bench = try Bench(seed: 12, shardCount: 1)
+        Array("secret".utf8).withUnsafeBytes { bench.harness.frontEnd.services.settings.setPassword($0) }
+        let client = try bench.harness.connect()
+        let value = String(repeating: "v", count: 20_000)
+        #expect(
+            exchange(bench, client, "AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n\(value)\r\n") == "+OK\r\n+OK\r\n")
+    }
+
+    /// EXEC's array would be one short.
+    @Test func whatMayHaveNoReplyIsNoPartOfATransaction() throws {
+        let bench = try Bench(seed: 13, shardCount: 1)
+        let client = try bench.harness.connect()
+        #expect(
+            exchange(bench, client, "MULTI\r\nCLIENT REPLY OFF\r\nEXEC\r\nPING\r\n")
+                == "+OK\r\n-ERR Command not allowed inside a transaction\r\n"
+                + "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n")
+    }
+
+    @Test func nobodyWatchesPasswords() throws {
+        let bench = try Bench(seed: 14, shardCount: 1)
+        let (watcher, client) = (try bench.harness.connect(), try bench.harness.connect())
+        #expect(exchange(bench, watcher, "MONITOR\r\n") == "+OK\r\n")
+        _ = exchange(bench, client, "AUTH default hidden\r\nHELLO 3 AUTH default hidden\r\nECHO seen\r\n")
+        let lines = bench.harness.frontEnd.monitorLines.joined()
+        #expect(lines.contains("seen") && lines.contains("(redacted)") && !lines.contains("hidden"))
+    }
+
+    /// What many clients queue, watch and read at once is bounded all together.
+    @Test func transactionsAndGroupsAreBoundedAllTogether() throws {
+        let bench = try Bench(seed: 15, shardCount: 3) {
+            $0.memoryMax = 200_000
+            $0.replyBytesMax = 250_000
+        }
+        let clients = try (0..<4).map { _ in try bench.harness.connect() }
+        let large = "$60000\r\n" + String(repeating: "v", count: 60_000) + "\r\n"
+        for (number, client) in clients.enumerated() {
+            let answer = exchange(bench, client, "MULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\n\(number)\r\n\(large)")
+            #expect(answer.contains("QUEUED") == (number < 3))
+        }
+        for client in clients { _ = exchange(bench, client, "EXEC\r\n") }
+        #expect(exchange(bench, clients[3], "*3\r\n$3\r\nSET\r\n$1\r\n3\r\n\(large)*3\r\n$3\r\nSET\r\n$1\r\n4\r\n\(large)") == "+OK\r\n+OK\r\n")
+        #expect(exchange(bench, clients[0], "MGET 0 1 2 3 4\r\n").hasPrefix("-ERR the values of the keys"))
+        #expect(receiveAll(bench, clients[0], "MGET 0 1 2 3\r\n").hasPrefix("*4\r\n$60000\r\n"))
+        #expect(bench.harness.holdsNothing && bench.harness.frontEnd.groupBytes == 0 && bench.harness.frontEnd.queuedBytes == 0)
+        #expect(bench.shards.heldCount == 0)
+    }
 }
