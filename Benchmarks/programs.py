@@ -165,9 +165,10 @@ class BenchRun:
 class Load(BenchRun):
     """A `bench read` that runs; without `misses`, every reply must be a hit."""
 
-    def __init__(self, server, store, misses=0.0, modified=False, **options):
+    def __init__(self, server, store, misses=0.0, modified=False, protocol="native", **options):
         self._expects_hits = misses == 0
-        words = ["read", "--path", store.path, "--misses", misses] + (["--modified"] if modified else [])
+        words = ["read", "--path", store.path, "--misses", misses, "--protocol", protocol]
+        words += ["--modified"] if modified else []
         super().__init__(server, words, **options)
 
     def result(self):

@@ -110,6 +110,69 @@ def redis_disk(settings):
     return figures, samples
 
 
+def redis_latency(settings):
+    """GET from the disk through the Redis protocol in an open loop at 70 % of the most, beside fio's reads at that rate."""
+    store = settings.store()
+    percents = stores.in_percent(stores.read_sizes(store))
+    own, theirs, samples = [], [], []
+    with programs.Server(store) as server:
+        def load(**options):
+            return programs.load(
+                server, store, protocol="redis", clients=50, inflight=16, seconds=settings.seconds, **options)
+
+        most = load()["requestsPerSecond"]
+        rate = round(0.7 * most)
+        print(f"at most {most:,.0f} GET/s; from here on {rate:,} GET/s", flush=True)
+        for number in range(settings.pairs):
+            job = programs.fio_random_reads_job(store, percents, 256, settings.seconds, rate=rate)
+            result = load(rate=rate, verify=True)
+            own.append(result["latencyMicroseconds"])
+            theirs.append({f"p{text}": programs.fio_latency_microseconds(job, text) for text in PERCENTILES})
+            samples.append({"bench": result, "fio": theirs[-1], "rate": rate, "most": most})
+            writing.announce(number, ", ".join(
+                f"p{text} {own[-1][NAMES[text]]:,.0f} us, fio {theirs[-1][f'p{text}']:,.0f}" for text in PERCENTILES))
+    return [
+        Figure.of(
+            f"GET at {rate:,}/s: p{text}", [sample[NAMES[text]] for sample in own], "us",
+            note=f"fio at the same rate {show(writing.median_of(theirs, f'p{text}'))}")
+        for text in PERCENTILES
+    ], samples
+
+
+PERCENTILES = (50, 99, 99.9)
+NAMES = {50: "p50", 99: "p99", 99.9: "p99_9"}
+
+
+def redis_memory(settings):
+    """Memory for each key with 100 bytes of value: what both servers have more of, full and empty."""
+    keys = 4 * settings.keys
+    samples = []
+    with ExitStack() as stack:
+        ours = stack.enter_context(programs.Server(stack.enter_context(stores.empty(settings.directory, "redis-memory"))))
+        theirs_directory = stack.enter_context(stores.empty(settings.directory, "redis")).path
+        theirs = stack.enter_context(redis.RedisServer(theirs_directory, ("--appendonly", "no")))
+        per_key = []
+        for server in (ours, theirs):
+            before = sum(memory(server))
+            redis.fill(server.port, keys, b"x" * 100)
+            after = memory(server)
+            per_key.append((sum(after) - before) / keys)
+            samples.append({"before": before, "after": after, "keys": keys})
+        own, other = per_key
+        return [
+            Figure.ratio(
+                f"memory for each of {keys:,} keys, redis over ours", [(other, own)], ">= 10", sides=("redis", "ours"),
+                unit=" bytes"),
+            Figure("of ours the index, in shared memory", samples[0]["after"][1] / keys, "bytes"),
+        ], samples
+
+
+def memory(server):
+    """Bytes of a process: its own, and those of shared memory."""
+    kinds = machine.memory_bytes(server.pid)
+    return kinds["RssAnon"], kinds["RssShmem"]
+
+
 def fio(store, choice, settings):
     return programs.fio_random_reads(store, {READ_BYTES: 100}, choice[0], min(settings.seconds, 5), batch=choice[1])["iops"]
 

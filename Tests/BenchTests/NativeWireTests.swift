@@ -72,7 +72,7 @@ import Testing
     ]
 
     struct Reply: Equatable {
-        let id: UInt32
+        let id: UInt32?
         let body: [UInt8]
     }
 

@@ -10,6 +10,9 @@ struct ClientConnection: ~Copyable {
     private(set) var slots: RequestSlots
     private var outgoing: RequestBuffer
     private var incoming = ResponseRemainder()
+    private let format: WireProtocol
+    /// The requests in flight in their order, where responses do not say which they answer.
+    private var order: Ring<UInt32>
     /// Second halves of read-modify-writes that are to be sent before anything else.
     private var followUps: [FollowUp] = []
     /// The socket took everything at the last send, or has room again.
@@ -28,11 +31,14 @@ struct ClientConnection: ~Copyable {
 
     /// - Parameter valueBytesMax: of the longest value to write; nil where there are reads alone.
     init(
-        _ descriptor: consuming FileDescriptor, inFlight: Int, valueBytesMax: Int? = nil, random: inout SplitMix64
+        _ descriptor: consuming FileDescriptor, inFlight: Int, valueBytesMax: Int? = nil,
+        format: WireProtocol = .native, random: inout SplitMix64
     ) {
+        self.format = format
+        order = Ring(capacity: format == .native ? 1 : inFlight)
         self.descriptor = descriptor
         slots = RequestSlots(capacity: inFlight, random: &random)
-        outgoing = RequestBuffer(requests: inFlight, valueBytesMax: valueBytesMax)
+        outgoing = RequestBuffer(requests: inFlight, valueBytesMax: valueBytesMax, format: format)
     }
 
     var rawValue: CInt { descriptor.rawValue }
@@ -58,6 +64,7 @@ struct ClientConnection: ~Copyable {
     @inline(__always)
     mutating func issue(_ operation: Operation, startNanoseconds: UInt64, keys: borrowing KeySet) {
         let id = slots.take(RequestSlots.Request(operation: operation, startNanoseconds: startNanoseconds))
+        if format == .redis { order.append(id) }
         outgoing.appendRead(operation, id: id, keys: keys)
     }
 
@@ -108,7 +115,7 @@ struct ClientConnection: ~Copyable {
 
     /// The responses that `count` received bytes complete.
     func responses(in buffer: borrowing ReceiveBuffer, count: Int) -> ResponseCursor {
-        ResponseCursor(buffer.joined(incoming, count: count))
+        ResponseCursor(buffer.joined(incoming, count: count), format)
     }
 
     /// Keeps what the cursor could not cut off for the next receive.
@@ -116,9 +123,10 @@ struct ClientConnection: ~Copyable {
         incoming.keep(cursor.rest)
     }
 
-    /// The request that a reply answers, or nil if none with its id is in flight.
+    /// The request that a reply answers, or nil if it is none that is in flight.
     @inline(__always)
-    mutating func complete(id: UInt32) -> RequestSlots.Request? {
-        slots.complete(id: id)
+    mutating func complete(_ response: Response) -> RequestSlots.Request? {
+        guard let id = response.id ?? order.popFirst() else { return nil }
+        return slots.complete(id: id)
     }
 }

@@ -42,11 +42,16 @@ extension ClientLoop {
     private mutating func accept(_ count: Int, on index: Int) {
         var cursor = connections[index].responses(in: buffer, count: count)
         while let response = cursor.next() {
-            guard let request = connections[index].complete(id: response.id) else {
-                drop(index, "got a reply to request id \(response.id), which is not in flight", isLoss: false)
+            guard let request = connections[index].complete(response) else {
+                let which = response.id.map { "request id \($0), which" } ?? "a request that"
+                drop(index, "got a reply to \(which) is not in flight", isLoss: false)
                 return
             }
             record(response, to: request, on: index)
+        }
+        if cursor.isLost {
+            let text = String(decoding: cursor.rest.prefix(80).prefix { $0 != 0x0D }, as: UTF8.self)
+            return drop(index, "got a reply that is no value: \(text)", isLoss: false)
         }
         connections[index].keep(restOf: cursor)
     }

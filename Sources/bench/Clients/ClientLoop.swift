@@ -82,7 +82,8 @@ struct ClientLoop: ~Copyable {
             try epoll.add(descriptor.rawValue, [.readable, .writable, .peerClosed, .edgeTriggered], data: UInt64(index))
             connections.append(
                 ClientConnection(
-                    descriptor, inFlight: configuration.inFlight, valueBytesMax: valueBytesMax, random: &random))
+                    descriptor, inFlight: configuration.inFlight, valueBytesMax: valueBytesMax, format: configuration.format,
+                    random: &random))
         }
         self.keys = load.keys
         self.check = configuration.check

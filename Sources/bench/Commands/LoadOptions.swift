@@ -3,6 +3,7 @@ import Protostore
 
 extension Distribution: ExpressibleByArgument {}
 extension Arrivals: ExpressibleByArgument {}
+extension WireProtocol: ExpressibleByArgument {}
 extension ValueSizes: ExpressibleByArgument {}
 
 /// The options that all load commands have: who asks, how much, for how long, and where the results go.

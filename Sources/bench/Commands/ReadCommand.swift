@@ -5,7 +5,7 @@ import Protostore
 struct ReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "read",
-        abstract: "Load a server with reads over the native protocol.",
+        abstract: "Load a server with reads over the native or the Redis protocol.",
         discussion: """
             Keys come from the protostore.toc files of a data directory, or of a copy of them on another machine. \
             Without --rate each client keeps --inflight requests in flight (closed loop). With --rate requests \
@@ -16,6 +16,9 @@ struct ReadCommand: ParsableCommand {
     var path: String
 
     @OptionGroup var options: LoadOptions
+
+    @Option(name: .customLong("protocol"), help: "What the server is spoken to in: GET, where it is redis.")
+    var format = WireProtocol.native
 
     @Option(help: "How keys are chosen; zipfian has theta 0.99, its hot keys spread over the store.")
     var distribution = Distribution.uniform
@@ -31,6 +34,7 @@ struct ReadCommand: ParsableCommand {
 
     private var load: LoadConfiguration {
         var load = options.configuration("read")
+        load.format = format
         load.distribution = distribution
         load.absentRatio = misses
         load.verifiesBytes = verify

@@ -18,7 +18,6 @@
 enum NativeWire {
     static let readRequestBytes = 25
     static let responseHeaderBytes = 6
-    static let responseBytesMax = responseHeaderBytes + Int(UInt16.max)
 
     /// Writes everything of a read request but the key, which goes to `request + 5`.
     @inline(__always)
@@ -41,8 +40,19 @@ enum NativeWire {
     static let valueOffset = 25
 }
 
+/// What a run's requests and replies look like.
+enum WireProtocol: String, Codable, CaseIterable, Sendable {
+    case native, redis
+
+    var readRequestBytes: Int { self == .native ? NativeWire.readRequestBytes : RedisWire.readRequestBytes }
+
+    /// The longest response, in either protocol: the header, 65,535 bytes, and what follows them.
+    static let responseBytesMax = 8 + Int(UInt16.max) + 2
+}
+
 struct Response {
-    let id: UInt32
+    /// Of the request; nil where responses come in the order of their requests.
+    let id: UInt32?
     /// Lies in the receive buffer: valid until the next receive.
     let body: UnsafeRawBufferPointer
 }
@@ -51,14 +61,36 @@ struct Response {
 struct ResponseCursor {
     /// What has not been cut off yet.
     private(set) var rest: UnsafeRawBufferPointer
+    /// What comes next is no response to a read.
+    private(set) var isLost = false
+    private let format: WireProtocol
 
-    init(_ bytes: UnsafeRawBufferPointer) {
+    init(_ bytes: UnsafeRawBufferPointer, _ format: WireProtocol = .native) {
         rest = bytes
+        self.format = format
     }
 
     /// The next complete response, or nil where only a part of one is left.
     @inline(__always)
     mutating func next() -> Response? {
+        format == .native ? nextNative() : nextRedis()
+    }
+
+    private mutating func nextRedis() -> Response? {
+        switch RedisWire.cut(rest) {
+        case .needsMore: return nil
+        case .unexpected:
+            isLost = true
+            return nil
+        case .response(let byteCount, let start, let bodyBytes):
+            let body = UnsafeRawBufferPointer(rebasing: rest[start..<(start + bodyBytes)])
+            rest = UnsafeRawBufferPointer(rebasing: rest[byteCount...])
+            return Response(id: nil, body: body)
+        }
+    }
+
+    @inline(__always)
+    private mutating func nextNative() -> Response? {
         guard rest.count >= NativeWire.responseHeaderBytes else { return nil }
         let id = UInt32(bigEndian: rest.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
         let bodyBytes = Int(UInt16(bigEndian: rest.loadUnaligned(fromByteOffset: 4, as: UInt16.self)))
@@ -79,7 +111,7 @@ struct ReceiveBuffer: ~Copyable {
     /// - Parameter areaBytes: the most that one receive takes.
     init(areaBytes: Int = 256 << 10) {
         self.areaBytes = areaBytes
-        base = .allocate(byteCount: NativeWire.responseBytesMax + areaBytes, alignment: 64)
+        base = .allocate(byteCount: WireProtocol.responseBytesMax + areaBytes, alignment: 64)
     }
 
     deinit {
@@ -88,13 +120,13 @@ struct ReceiveBuffer: ~Copyable {
 
     /// Where to receive.
     var area: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: base + NativeWire.responseBytesMax, count: areaBytes)
+        UnsafeMutableRawBufferPointer(start: base + WireProtocol.responseBytesMax, count: areaBytes)
     }
 
     /// The remainder and the first `count` bytes of the area as one range.
     func joined(_ remainder: borrowing ResponseRemainder, count: Int) -> UnsafeRawBufferPointer {
         precondition(count <= areaBytes)
-        let start = base + NativeWire.responseBytesMax - remainder.count
+        let start = base + WireProtocol.responseBytesMax - remainder.count
         remainder.copy(to: start)
         return UnsafeRawBufferPointer(start: start, count: remainder.count + count)
     }
@@ -115,10 +147,10 @@ struct ResponseRemainder: ~Copyable {
     /// Replaces what is kept. Allocates at the first use only.
     @inline(__always)
     mutating func keep(_ rest: UnsafeRawBufferPointer) {
-        precondition(rest.count < NativeWire.responseBytesMax)
+        precondition(rest.count < WireProtocol.responseBytesMax)
         count = rest.count
         guard let source = rest.baseAddress, rest.count > 0 else { return }
-        let destination = bytes ?? .allocate(byteCount: NativeWire.responseBytesMax, alignment: 16)
+        let destination = bytes ?? .allocate(byteCount: WireProtocol.responseBytesMax, alignment: 16)
         bytes = destination
         destination.copyMemory(from: source, byteCount: rest.count)
     }

@@ -14,14 +14,17 @@ struct RequestBuffer: ~Copyable {
     private let capacityBytes: Int
     /// The longest request that can come.
     private let requestBytesMax: Int
+    private let format: WireProtocol
     private var startBytes = 0
     private var endBytes = 0
 
     /// - Parameters:
     ///   - requests: the most in flight.
     ///   - valueBytesMax: of the longest value to write; nil where there are reads alone.
-    init(requests: Int, valueBytesMax: Int? = nil) {
-        requestBytesMax = NativeWire.readRequestBytes + (valueBytesMax ?? 0)
+    ///   - format: `native` where there are writes.
+    init(requests: Int, valueBytesMax: Int? = nil, format: WireProtocol = .native) {
+        self.format = format
+        requestBytesMax = format.readRequestBytes + (valueBytesMax ?? 0)
         capacityBytes =
             valueBytesMax == nil
             ? min(requests, Self.readsMax) * requestBytesMax
@@ -46,9 +49,14 @@ struct RequestBuffer: ~Copyable {
     mutating func appendRead(_ operation: Operation, id: UInt32, keys: borrowing KeySet) {
         precondition(hasRoom)
         let request = bytes + endBytes
-        NativeWire.encodeRead(id: id, to: request)
-        keys.writeKey(of: operation, to: request + NativeWire.keyOffset)
-        endBytes &+= NativeWire.readRequestBytes
+        if format == .native {
+            NativeWire.encodeRead(id: id, to: request)
+            keys.writeKey(of: operation, to: request + NativeWire.keyOffset)
+        } else {
+            RedisWire.encodeRead(to: request)
+            keys.writeKey(of: operation, to: request + RedisWire.keyOffset)
+        }
+        endBytes &+= format.readRequestBytes
     }
 
     /// Encodes a write request; there must be room.

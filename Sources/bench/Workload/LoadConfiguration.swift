@@ -25,6 +25,8 @@ struct LoadConfiguration: Codable, Equatable, Sendable {
     var name = "read"
     var host: String
     var port: UInt16
+    /// `redis` for reads alone.
+    var format = WireProtocol.native
     /// Connections.
     var clients: Int
     /// The most requests in flight on each connection.
