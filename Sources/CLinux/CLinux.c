@@ -99,23 +99,35 @@ int linux_signalfd_read(int fd) {
     return count == sizeof info ? (int)info.ssi_signo : -1;
 }
 
+static void write_address(const struct sockaddr_storage *socket_address, char *address, size_t address_size, uint16_t *port) {
+    address[0] = 0;
+    *port = 0;
+    if (socket_address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)socket_address;
+        inet_ntop(AF_INET, &v4->sin_addr, address, (socklen_t)address_size);
+        *port = ntohs(v4->sin_port);
+    } else if (socket_address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)socket_address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, address, (socklen_t)address_size);
+        *port = ntohs(v6->sin6_port);
+    }
+}
+
 int linux_accept(int fd, char *address, size_t address_size, uint16_t *port) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
     int accepted = accept4(fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted < 0) return -1;
-    address[0] = 0;
-    *port = 0;
-    if (peer.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
-        inet_ntop(AF_INET, &v4->sin_addr, address, (socklen_t)address_size);
-        *port = ntohs(v4->sin_port);
-    } else if (peer.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
-        inet_ntop(AF_INET6, &v6->sin6_addr, address, (socklen_t)address_size);
-        *port = ntohs(v6->sin6_port);
-    }
+    write_address(&peer, address, address_size, port);
     return accepted;
+}
+
+int linux_local_address(int fd, char *address, size_t address_size, uint16_t *port) {
+    struct sockaddr_storage local;
+    socklen_t length = sizeof local;
+    if (getsockname(fd, (struct sockaddr *)&local, &length) != 0) return -1;
+    write_address(&local, address, address_size, port);
+    return 0;
 }
 
 int64_t linux_socket_peer_user(int fd) {

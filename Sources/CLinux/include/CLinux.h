@@ -36,6 +36,7 @@ int linux_eventfd(void);                      // non-blocking, close-on-exec
 int linux_signalfd(const int *signals, int count); // blocks them in this thread first
 int linux_signalfd_read(int fd);              // signal number, or -1
 int linux_accept(int fd, char *address, size_t address_size, uint16_t *port);
+int linux_local_address(int fd, char *address, size_t address_size, uint16_t *port); // numeric
 int linux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 
 // Alignment that O_DIRECT needs: statx's STATX_DIOALIGN, or the block size of

@@ -13,8 +13,10 @@ package indirect enum Reply: Sendable {
     case array([Reply])
     case map([(Reply, Reply)])
     case set([Reply])
-    /// Out of band, in version 3; an array in version 2.
-    case push([Reply])
+    /// Out of band, in front of another reply; in version 2 only that.
+    case push([Reply], before: Reply)
+    /// With what is to be known about the reply, in version 3; in version 2 only the reply.
+    case attributed([(Reply, Reply)], Reply)
     case double(Double)
     case boolean(Bool)
     /// Plain text for people.
@@ -43,6 +45,9 @@ extension Reply {
     package static var databaseOutOfRange: Reply { .error("ERR DB index is out of range") }
     package static var stringTooLarge: Reply {
         .error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    }
+    package static var replyTooLarge: Reply {
+        .error("ERR the reply would occupy more than client-output-buffer-limit")
     }
     package static func wrongArity(_ command: String) -> Reply {
         .error("ERR wrong number of arguments for '\(command)' command")

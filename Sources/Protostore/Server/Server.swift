@@ -343,6 +343,7 @@ public final class Server: @unchecked Sendable {
         // One of its own: statistics may still be on their way.
         let collection = ReportCollection(wakeDescriptor: wake.rawValue)
         var asked = false
+        clerk.isStopping = true
         while Clock.monotonicNanoseconds() < deadline {
             if !asked {
                 for loop in loops {
@@ -351,6 +352,8 @@ public final class Server: @unchecked Sendable {
                 }
                 asked = true
             }
+            // Connections wait for the replies of calls that they have made.
+            clerk.serve()
             guard let count = try? epoll.blockingWaitForEvents(timeoutMilliseconds: 10) else { return }
             for position in 0..<count where epoll.event(at: position).data == EventSource.signals.rawValue {
                 logger.notice("a second signal: ending at once")

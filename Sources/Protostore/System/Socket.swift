@@ -84,14 +84,13 @@ package enum Socket {
     /// - Throws: the error of accept4; EAGAIN when none waits.
     package static func accept(_ listener: CInt) throws(SystemError) -> Accepted {
         while true {
-            var port: UInt16 = 0
             var descriptor: CInt = -1
-            let host = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
-                descriptor = linux_accept(listener, buffer.baseAddress!, buffer.count, &port)
-                return descriptor >= 0 ? String(cString: buffer.baseAddress!) : ""
+            let peer = address { text, byteCount, port in
+                descriptor = linux_accept(listener, text, byteCount, &port)
+                return descriptor >= 0
             }
-            if descriptor >= 0 {
-                return Accepted(descriptor: FileDescriptor(owning: descriptor), peer: "\(host):\(port)")
+            if let peer {
+                return Accepted(descriptor: FileDescriptor(owning: descriptor), peer: "\(peer.host):\(peer.port)")
             }
             // A connection that died while it waited is no reason to stop accepting.
             if errno == EINTR || errno == ECONNABORTED { continue }
@@ -101,14 +100,28 @@ package enum Socket {
 
     /// The port a bound socket listens on.
     package static func localPort(_ descriptor: CInt) throws(SystemError) -> UInt16 {
-        var address = sockaddr_storage()
-        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        guard let local = local(descriptor) else { throw .last("getsockname") }
+        return local.port
+    }
+
+    /// `address:port` of this end of a connection; nil where it has none.
+    package static func localAddress(_ descriptor: CInt) -> String? {
+        local(descriptor).flatMap { $0.host.isEmpty ? nil : "\($0.host):\($0.port)" }
+    }
+
+    private static func local(_ descriptor: CInt) -> (host: String, port: UInt16)? {
+        address { text, byteCount, port in linux_local_address(descriptor, text, byteCount, &port) == 0 }
+    }
+
+    /// - Parameter write: writes a numeric address and its end; false where there is none.
+    private static func address(
+        _ write: (UnsafeMutablePointer<CChar>, _ byteCount: Int, _ port: inout UInt16) -> Bool
+    ) -> (host: String, port: UInt16)? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
+            guard let text = buffer.baseAddress else { return nil }
+            var port: UInt16 = 0
+            return write(text, buffer.count, &port) ? (String(cString: text), port) : nil
         }
-        guard code == 0 else { throw .last("getsockname") }
-        // sin_port and sin6_port are at the same place, in network byte order.
-        return withUnsafeBytes(of: &address) { UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self)) }
     }
 
     package static func receive(_ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer) -> Transfer {

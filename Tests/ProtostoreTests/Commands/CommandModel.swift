@@ -106,9 +106,10 @@ enum ReplyText {
         case .boolean(let truth): line(truth ? ":1" : ":0")
         case .null: line("$-1")
         case .nullArray: line("*-1")
-        case .array(let replies), .set(let replies), .push(let replies):
+        case .array(let replies), .set(let replies):
             line("*\(replies.count)") + replies.flatMap(version2)
         case .map(let pairs): line("*\(pairs.count * 2)") + pairs.flatMap { version2($0.0) + version2($0.1) }
+        case .push(_, let reply), .attributed(_, let reply): version2(reply)
         case .none: []
         }
     }

@@ -36,7 +36,8 @@ import Testing
             "*4\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n:1\r\n", "%2\r\n$1\r\nk\r\n:1\r\n$1\r\nl\r\n#t\r\n"),
         (.map([]), "*0\r\n", "%0\r\n"),
         (.set([.integer(1), .integer(2)]), "*2\r\n:1\r\n:2\r\n", "~2\r\n:1\r\n:2\r\n"),
-        (.push([.bulk("x")]), "*1\r\n$1\r\nx\r\n", ">1\r\n$1\r\nx\r\n"),
+        (.push([.bulk("x")], before: .ok), "+OK\r\n", ">1\r\n$1\r\nx\r\n+OK\r\n"),
+        (.attributed([(.bulk("k"), .integer(1))], .array([.ok])), "*1\r\n+OK\r\n", "|1\r\n$1\r\nk\r\n:1\r\n*1\r\n+OK\r\n"),
         (.double(3), "$1\r\n3\r\n", ",3\r\n"), (.double(-0.0), "$2\r\n-0\r\n", ",-0\r\n"),
         (.double(0.1), "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n"),
         (.double(1e21), "$5\r\n1e+21\r\n", ",1e+21\r\n"), 
@@ -115,7 +116,7 @@ import Testing
         }
         let bytes = (0..<Int.random(in: 0...12, using: &random)).map { _ in UInt8.random(in: 0...127, using: &random) }
         let text = String(decoding: bytes, as: UTF8.self)
-        switch Int.random(in: 0..<(depth < 4 ? 14 : 10), using: &random) {
+        switch Int.random(in: 0..<(depth < 4 ? 13 : 10), using: &random) {
         case 0: return .ok
         case 1: return .simple(text)
         case 2: return .error("ERR " + text)
@@ -128,7 +129,6 @@ import Testing
         case 9: return .bigNumber(String(random.next()))
         case 10: return .array(some())
         case 11: return .set(some())
-        case 12: return .push(some())
         default: return .map(some().map { ($0, anyReply(depth: depth + 1, &random)) })
         }
     }
@@ -157,7 +157,7 @@ import Testing
         case .bigNumber(let text): return number(text, "(")
         case .array(let replies): return all("*", replies)
         case .set(let replies): return all("~", replies)
-        case .push(let replies): return all(">", replies)
+        case .push(_, let reply), .attributed(_, let reply): return expected(reply, version)
         case .map(let pairs): return all("%", pairs.flatMap { [$0, $1] })
         case .none: return .line("nothing")
         }

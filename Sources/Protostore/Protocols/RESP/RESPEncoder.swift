@@ -17,7 +17,8 @@ package enum RESPVersion: UInt8, Sendable {
 /// array          *count, elements                the same
 /// map            *2 x count, keys and values     %count, keys and values
 /// set            *count, elements                ~count, elements
-/// push           *count, elements                >count, elements
+/// push           (nothing)                       >count, elements; the reply behind it
+/// attributed     (nothing)                       |count, keys and values; the reply behind them
 /// double         bulk of %.17g, inf, -inf, nan   ,number
 /// boolean        :1 or :0                        #t or #f
 /// verbatim       bulk                            =length + 4, txt:bytes
@@ -120,8 +121,13 @@ package enum RESPEncoder {
         case .nullArray: sink.put(Line.nullArray(version))
         case .array(let elements): putAll(elements, "*", version, depth: depth, to: &sink)
         case .set(let elements): putAll(elements, version == .two ? "*" : "~", version, depth: depth, to: &sink)
-        case .push(let elements): putAll(elements, version == .two ? "*" : ">", version, depth: depth, to: &sink)
-        case .map(let pairs): putMap(pairs, version, depth: depth, to: &sink)
+        case .push(let elements, let reply):
+            if version == .three { putAll(elements, ">", version, depth: depth, to: &sink) }
+            put(reply, version, depth: depth, to: &sink)
+        case .map(let pairs): putMap(pairs, "%", version, depth: depth, to: &sink)
+        case .attributed(let pairs, let reply):
+            if version == .three { putMap(pairs, "|", version, depth: depth, to: &sink) }
+            put(reply, version, depth: depth, to: &sink)
         case .double(let value): put(value, version, to: &sink)
         case .boolean(let value):
             sink.put(version == .two ? value ? Line.one : Line.zero : value ? "#t\r\n" : "#f\r\n")
@@ -190,10 +196,10 @@ package enum RESPEncoder {
     }
 
     private static func putMap<Sink: RESPSink>(
-        _ pairs: [(Reply, Reply)], _ version: RESPVersion, depth: Int, to sink: inout Sink
+        _ pairs: [(Reply, Reply)], _ mark: Unicode.Scalar, _ version: RESPVersion, depth: Int, to sink: inout Sink
     ) {
         guard depth < depthMax else { return sink.put(Line.null(version)) }
-        if version == .two { sink.put("*", line: pairs.count * 2) } else { sink.put("%", line: pairs.count) }
+        if version == .two { sink.put("*", line: pairs.count * 2) } else { sink.put(mark, line: pairs.count) }
         for (key, value) in pairs {
             put(key, version, depth: depth + 1, to: &sink)
             put(value, version, depth: depth + 1, to: &sink)

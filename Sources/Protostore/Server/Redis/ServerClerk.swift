@@ -54,6 +54,8 @@ final class ServerClerk {
     /// Who waits for which of them.
     private var changing: [UInt64: ServerCall] = [:]
     private(set) var wantsShutdown = false
+    /// The server waits for its connections to go: nobody sleeps any more.
+    var isStopping = false
     /// Histograms that reports took from their loops: the statistics' line wants them, too.
     private(set) var reportsSeen: [LoopReport] = []
 
@@ -135,7 +137,7 @@ final class ServerClerk {
             deadlines.append(nanoseconds)
             waiting.append(
                 Waiting(call: call) { [unowned self] in
-                    guard Clock.monotonicNanoseconds() >= nanoseconds else { return nil }
+                    guard isStopping || Clock.monotonicNanoseconds() >= nanoseconds else { return nil }
                     if let place = deadlines.firstIndex(of: nanoseconds) { deadlines.remove(at: place) }
                     return reply
                 })
@@ -234,7 +236,7 @@ final class ServerClerk {
             return MemoryCommand(state).perform(command)
         case .lastSave, .save, .backgroundSave: return SaveCommand(state).perform(command, words, flusher)
         case .shutdown: return ShutdownCommand().perform(words)
-        case .debug: return DebugCommand(state.settings).perform(words)
+        case .debug: return DebugCommand(state.settings).perform(words, protocolVersion: call.client.protocolVersion)
         case .clients: return ClientsCommand(call).perform(loops)
         }
     }

@@ -9,7 +9,7 @@ struct DebugCommand {
     /// A day: beyond, the connection has had its time.
     private static let sleepSecondsMax = 86_400.0
 
-    func perform(_ words: CommandWords) -> ServerClerk.Outcome {
+    func perform(_ words: CommandWords, protocolVersion: Int) -> ServerClerk.Outcome {
         switch (words.subcommand, words.count) {
         case ("sleep", 3): return sleep(words)
         case ("set-active-expire", 3):
@@ -18,7 +18,7 @@ struct DebugCommand {
             values.expiresActively = isActive != 0
             settings.apply(values)
             return .reply(.ok)
-        case ("protocol", 3): return .reply(Self.sample(words.lowered(2)))
+        case ("protocol", 3): return .reply(Self.sample(words.lowered(2), protocolVersion))
         case ("change-repl-id", 2): return .reply(.ok)
         default: return .reply(words.wrongNumberOrUnknown)
         }
@@ -34,7 +34,7 @@ struct DebugCommand {
     }
 
     /// The replies of Redis' own DEBUG PROTOCOL.
-    private static func sample(_ type: String) -> Reply {
+    private static func sample(_ type: String, _ protocolVersion: Int) -> Reply {
         let numbers: [Reply] = [.integer(0), .integer(1), .integer(2)]
         return switch type {
         case "string": .bulk("Hello World")
@@ -44,7 +44,14 @@ struct DebugCommand {
         case "array": .array(numbers)
         case "set": .set(numbers)
         case "map": .map([(.integer(0), .boolean(false)), (.integer(1), .boolean(true)), (.integer(2), .boolean(false))])
-        case "push": .push([.bulk("server-cpu-usage"), .integer(42)])
+        case "attrib":
+            .attributed(
+                [(.bulk("key-popularity"), .array([.bulk("key:123"), .integer(90)]))],
+                .bulk("Some real reply following the attribute"))
+        case "push" where protocolVersion == 2: .error("ERR RESP2 is not supported by this command")
+        case "push":
+            .push(
+                [.bulk("server-cpu-usage"), .integer(42)], before: .bulk("Some real reply following the push reply"))
         case "verbatim": .verbatim("This is a verbatim\nstring")
         case "bignum": .bigNumber("1234567999999999999999999999999999999")
         case "true": .boolean(true)
@@ -52,7 +59,7 @@ struct DebugCommand {
         default:
             .error(
                 "ERR Wrong protocol type name. Please use one of the following: "
-                    + "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false")
+                    + "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
         }
     }
 }
