@@ -89,20 +89,44 @@ class Allowed:
         # Addresses, ages and buffers.
         return subcommand == b"info" and is_both(own, theirs, rb"(\$|=)\d+\r\n(txt:)?id=\d+ addr=.*\r\n")
 
+    def _count(self, words, own, theirs):
+        """What has lapsed counts for a while."""
+        own, theirs = number(own), number(theirs)
+        return own is not None and theirs is not None and abs(own - theirs) <= len(generator.LAPSING_KEYS)
+
+    def _keys(self, words, own, theirs):
+        """In any order."""
+        return is_both(own, theirs, rb"\*.*") and self._are_same(wire.elements(own), wire.elements(theirs))
+
+    def _scan(self, words, own, theirs):
+        if not is_both(own, theirs, rb"\*2\r\n.*"):
+            return False
+        # Cursors mean nothing to the other.
+        if words[1] != b"0":
+            return True
+        (own_cursor, own), (cursor, theirs) = wire.elements(own), wire.elements(theirs)
+        return own_cursor == cursor and self._are_same(wire.elements(own), wire.elements(theirs))
+
+    @staticmethod
+    def _are_same(own, theirs):
+        lapsing = {wire.request(key)[4:] for key in generator.LAPSING_KEYS}
+        return len(own) == len(set(own)) and set(own) ^ set(theirs) <= lapsing
+
+    def _any_key(self, words, own, theirs):
+        return is_both(own, theirs, rb"\$\d+\r\n.*")
+
     def _clock(self, words, own, theirs):
         return is_both(own, theirs, rb"\*2\r\n\$\d+\r\n\d+\r\n\$\d\r\n\d+\r\n")
 
     NAMES.update({
         **dict.fromkeys(("ttl", "pttl", "expiretime", "pexpiretime"), _time), "object": _object, "dump": _dump, "hello": _hello,
-        "client": _client, "time": _clock})
+        "client": _client, "time": _clock, "dbsize": _count, "keys": _keys, "scan": _scan, "randomkey": _any_key})
 
 
 def differs_in_transactions(words):
-    """What other threads have to carry out is refused after MULTI; Redis takes it. And where HELLO is
-    in a transaction, its version is that of the whole reply to EXEC, not of what comes behind."""
-    name = words[0].lower()
-    return name in (b"debug", b"hello") or name == b"client" and words[1:2] and words[1].lower() in (
-        b"list", b"kill", b"pause", b"unpause", b"unblock")
+    """Where HELLO is in a transaction, its version is that of the whole reply to EXEC, not of what
+    comes behind; and CLIENT REPLY is refused, since EXEC's reply would be one short."""
+    return [word.lower() for word in words[:2]] == [b"client", b"reply"] or words[0].lower() == b"hello"
 
 
 # --- Playing

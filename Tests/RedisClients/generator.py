@@ -34,6 +34,7 @@ KEY_COMMANDS = [
     "expireat", "pexpireat", "persist", "rename", "renamenx", "copy", "move", "object", "dump", "restore"]
 CONNECTION = [
     "ping", "echo", "select", "client", "command", "wait", "time", "unknown", "hello", "readonly", "auth", "debug"]
+KEYSPACE = ["dbsize", "keys", "randomkey", "scan"]
 
 
 class Generator:
@@ -241,13 +242,23 @@ class Generator:
                 return random.choice((["x"], ["x", "y"], ["default", "y"]))
             case "debug":
                 return ["PROTOCOL", random.choice((
-                    "string", "integer", "double", "null", "array", "set", "map", "verbatim", "true", "false"))]
-            case "time" | "readonly":
+                    "string", "integer", "double", "null", "array", "set", "map", "attrib", "push", "verbatim", "bignum", "true",
+                    "false", "nothing"))]
+            case "keys":
+                return [self._pattern()]
+            case "scan":
+                # More than there are keys, or places of keys that were.
+                return [0, self.word("COUNT"), 5000, *self.maybe(3, self.word("MATCH"), self._pattern()),
+                        *self.maybe(5, self.word("TYPE"), random.choice(("string", "hash")))]
+            case "time" | "readonly" | "dbsize" | "randomkey":
                 return []
         return [self.key()]
 
     def _database(self):
         return self.integer() if self.one_in(5) else self.random.randrange(DATABASES)
+
+    def _pattern(self):
+        return self.random.choice((b"*", b"*", b"?", b"[a-c]", b"key:*", b"lapsing*", b"nothing"))
 
     def _set_options(self):
         words = []

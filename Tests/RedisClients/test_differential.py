@@ -13,8 +13,8 @@ ARGUMENTS = [
 ]
 GROUPS = {
     "strings": generator.STRINGS + generator.BITS,
-    "keys": generator.KEY_COMMANDS + ["set"] * 4 + ["get"],
-    "all": generator.STRINGS + generator.BITS + generator.KEY_COMMANDS + generator.CONNECTION,
+    "keys": generator.KEY_COMMANDS + generator.KEYSPACE + ["set"] * 4 + ["get"],
+    "all": generator.STRINGS + generator.BITS + generator.KEY_COMMANDS + generator.KEYSPACE + generator.CONNECTION,
 }
 
 
@@ -37,6 +37,11 @@ class DifferentialTests(unittest.TestCase):
             ["MULTI", "GET", "EXEC", "EXEC", "DISCARD"],
             ["GETEX missing EX 100", "HELLO 3", "GETEX missing EX 100", "HELLO 2", "GET missing"],
             ["MULTI", "SELECT 1", "SET a 2", "EXEC", "SET b 1", "SELECT 0", "EXISTS a b"],
+            ["SET a 1", "SET b 1", "MULTI", "DEL a", "SET c 1", "KEYS *", "DBSIZE", "SCAN 0", "SELECT 1", "DBSIZE", "RANDOMKEY",
+             "KEYS *", "SET d 1", "RANDOMKEY", "DEL d", "RANDOMKEY", "SCAN 0 TYPE hash", "KEYS x*", "EXEC", "DBSIZE", "SELECT 0",
+             "DBSIZE"],
+            ["MULTI", "SET a 1", "CONFIG GET maxclients", "SLOWLOG GET nothing", "LATENCY RESET", "INCR a", "SAVE", "EXEC", "GET a"],
+            ["MULTI", "SET a 1", "CONFIG GET timeout", "DEBUG SLEEP 0", "INCR a", "CLIENT LIST ID 0", "EXEC", "GET a"],
             ["CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "INCR a", "GET a"],
             ["CLIENT REPLY OFF", "INCR a", "CLIENT REPLY SKIP", "INCR a", "CLIENT REPLY ON", "GET a"],
             ["SET a 0", "WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],

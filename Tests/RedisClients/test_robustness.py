@@ -187,8 +187,14 @@ class RobustnessTests(unittest.TestCase):
         server = self.serve("--client-output-buffer-limit", str(MIB))
         connection = self.connect(server)
         self.assertEqual(connection.call("SET", "large", b"x" * 700_000), b"+OK\r\n")
-        # One reply that is larger than the limit.
-        connection.send(wire.request("MGET", *["large"] * 4))
+        self.assertEqual(
+            connection.call("MGET", *["large"] * 4), b"-ERR the reply would occupy more than client-output-buffer-limit\r\n")
+        transaction = [["MULTI"], *[["GET", "large"]] * 3, ["INCR", "count"], ["EXEC"]]
+        connection.send(b"".join(wire.request(*words) for words in transaction))
+        self.assertRegex([connection.reply() for _ in transaction][-1], b"^-ERR the commands were carried out, but")
+        self.assertEqual(connection.call("GET", "count"), b"$1\r\n1\r\n")
+        # A reply that is larger than the limit.
+        connection.send(wire.request("ECHO", b"x" * (2 * MIB)))
         connection.until_closed()
         self.assert_logged(server, "client-output-buffer-limit")
         self.assert_others_are_served(server)

@@ -10,15 +10,19 @@ package struct CommandContext {
     package let nowMilliseconds: UInt64
     /// The most bytes that a value may have.
     package let valueBytesMax: Int
+    /// The most bytes that a reply may have.
+    package let replyBytesMax: Int
 
     package init(
-        keyspace: Keyspace, namespaces: [UInt32], database: Int, nowMilliseconds: UInt64, valueBytesMax: Int
+        keyspace: Keyspace, namespaces: [UInt32], database: Int, nowMilliseconds: UInt64, valueBytesMax: Int,
+        replyBytesMax: Int = .max
     ) {
         self.keyspace = keyspace
         self.namespaces = namespaces
         self.database = database
         self.nowMilliseconds = nowMilliseconds
         self.valueBytesMax = valueBytesMax
+        self.replyBytesMax = replyBytesMax
     }
 
     /// A key of the selected database.

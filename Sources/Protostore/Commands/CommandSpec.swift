@@ -107,6 +107,14 @@ package struct CommandFlags: OptionSet, Sendable {
 
 package enum KeyspaceCommand: Sendable {
     case scan, keys, randomKey, databaseSize, flushDatabase, flushAll, swapDatabases
+
+    /// Whether it gives databases other keys.
+    package var changesDatabases: Bool {
+        switch self {
+        case .flushDatabase, .flushAll, .swapDatabases: true
+        case .scan, .keys, .randomKey, .databaseSize: false
+        }
+    }
 }
 
 /// What the front end carries out by itself.

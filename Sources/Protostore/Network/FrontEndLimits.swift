@@ -28,8 +28,9 @@ package struct FrontEndLimits: Sendable {
     /// much; those that come, write, go and come again wait at this bound, since
     /// a write keeps its memory when its connection goes.
     package var writeBytesCeiling: Int { writeBytesMax + connectionsMax * Self.writeBytesGuaranteed }
-    /// What outputs, values and unfinished requests may occupy before nobody may send a request
-    /// that is larger than everybody's guarantee.
+    /// What outputs, values and unfinished requests may occupy before nobody may have a request or
+    /// a reply that is larger than everybody's guarantee, and that nothing was set aside for; and
+    /// what transactions may queue, all together.
     package var memoryMax = 512 << 20
     /// Keys of one command or transaction: those of one commit.
     package var groupKeysMax = 4096

@@ -82,6 +82,8 @@ package final class RuntimeSettings: Sendable {
     package var bulkBytesMax: Int { bulkBytesWord.load(ordering: .relaxed) }
     package var queryBufferBytesMax: Int { queryBufferWord.load(ordering: .relaxed) }
     package var outputBufferBytesMax: Int { outputBufferWord.load(ordering: .relaxed) }
+    /// The same as a bound.
+    var replyBytesMax: Int { outputBufferBytesMax == 0 ? .max : outputBufferBytesMax }
     package var slowLogMicroseconds: Int { slowLogThresholdWord.load(ordering: .relaxed) }
     package var slowLogEntriesMax: Int { slowLogEntriesWord.load(ordering: .relaxed) }
     package var latencyThresholdMilliseconds: Int { latencyThresholdWord.load(ordering: .relaxed) }

@@ -19,13 +19,16 @@ final class FrontEndHarness {
     private(set) var writesStored = 0
     private(set) var writesSpoiled = 0
 
-    init(shortCircuitsReads: Bool = false, shardCount: Int = 1, _ change: (inout FrontEndLimits) -> Void) throws {
+    init(
+        shortCircuitsReads: Bool = false, shardCount: Int = 1, services: FrontEndServices = FrontEndServices(),
+        _ change: (inout FrontEndLimits) -> Void
+    ) throws {
         var limits = FrontEndLimits()
         limits.connectionsMax = 64
         limits.arenaBytes = 16 << 20
         change(&limits)
         frontEnd = try FrontEnd(
-            number: 0, limits: limits, hashSeed: 1, shardCount: shardCount, services: FrontEndServices(),
+            number: 0, limits: limits, hashSeed: 1, shardCount: shardCount, services: services,
             shortCircuitsReads: shortCircuitsReads, logger: log.logger)
         value = .allocate(byteCount: 1 << 17, alignment: 8)
         value.initializeMemory(as: UInt8.self, repeating: 7)

@@ -1,7 +1,17 @@
 /// Values of several keys at once.
 extension StringCommands {
     static let mget: CommandFunction = { context, arguments in
-        .array((1..<arguments.count).map { context.reply(context.record(of: context.key(arguments[$0]))) })
+        var replies: [Reply] = []
+        replies.reserveCapacity(arguments.count - 1)
+        var byteCount = 0
+        for position in 1..<arguments.count {
+            let record = context.record(of: context.key(arguments[position]))
+            // The same key may be there often.
+            byteCount += record?.value.count ?? 0
+            guard byteCount <= context.replyBytesMax else { return .replyTooLarge }
+            replies.append(context.reply(record))
+        }
+        return .array(replies)
     }
 
     static let mset: CommandFunction = { context, arguments in

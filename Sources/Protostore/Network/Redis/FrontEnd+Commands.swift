@@ -144,7 +144,8 @@ extension FrontEnd {
     func surroundings(of index: UInt32) -> CommandSurroundings {
         CommandSurroundings(
             namespaces: namespaces, database: connections.at(index).pointee.redis.database,
-            nowMilliseconds: nowMilliseconds, valueBytesMax: limits.valueBytesMax)
+            nowMilliseconds: nowMilliseconds, valueBytesMax: limits.valueBytesMax,
+            replyBytesMax: services.settings.replyBytesMax)
     }
 
     // MARK: Carrying out
@@ -207,7 +208,7 @@ extension FrontEnd {
         if spec.number == CommandNumbers.delete || spec.number == CommandNumbers.unlink {
             return startDelete(key, of: index)
         }
-        return startUpdate(function, arguments, key: key, of: index)
+        return startUpdate(function, arguments, key: key, chargedBytes: arguments.byteCount, of: index)
     }
 
     private func plainPut(_ spec: Command, _ arguments: CommandArguments) -> PlainPut? {
@@ -220,12 +221,17 @@ extension FrontEnd {
         }
     }
 
-    /// The place of the key of a command that names just one.
+    /// The place of the key of a command that names just one, perhaps several times.
     private func onlyKey(_ spec: Command, _ arguments: CommandArguments) -> Int? {
+        // The same name in two databases are two keys.
+        if spec.number == CommandNumbers.move || spec.number == CommandNumbers.copy { return nil }
         var only: Int?
         for position in spec.keys.positions(count: arguments.count) {
-            guard only == nil, spec.number != CommandNumbers.move else { return nil }
-            only = position
+            guard let first = only else {
+                only = position
+                continue
+            }
+            guard arguments[position].elementsEqual(arguments[first]) else { return nil }
         }
         return only
     }
@@ -269,6 +275,7 @@ enum CommandNumbers {
     static let hello = number(of: "hello")
     static let clientReply = number(of: "reply", in: "client")
     static let move = number(of: "move")
+    static let copy = number(of: "copy")
     static let select = number(of: "select")
 
     private static func number(of name: String, in container: String? = nil) -> Int {

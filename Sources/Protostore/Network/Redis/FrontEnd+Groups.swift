@@ -154,13 +154,10 @@ extension FrontEnd {
             watch(run)
             run.reply = .ok
         case .command:
-            run.reply = carryOut(run.commands[0], run.keyspace, run.surroundings)
+            run.reply = carryOutNext(run) ?? .none
         case .transaction:
-            if run.isWatchBroken {
-                run.reply = .nullArray
-            } else {
-                run.reply = .array(carryOutTransaction(run))
-            }
+            guard run.isWatchBroken else { return runTransaction(run) }
+            run.reply = .nullArray
         }
         commit(run)
     }
@@ -171,14 +168,8 @@ extension FrontEnd {
         for key in run.keys where session.watched[key.name] == nil { session.watched[key.name] = key.sequence }
     }
 
-    func carryOut(_ command: QueuedCommand, _ keyspace: Keyspace, _ surroundings: CommandSurroundings) -> Reply {
-        switch command.spec.execution {
-        case .read(let function), .write(let function): function(surroundings.context(keyspace), command.arguments.view)
-        case .connection, .keyspace, .server, .container: .none
-        }
-    }
-
-    private mutating func commit(_ run: GroupRun) {
+    /// Makes what the commands have changed durable, and lets go of the keys.
+    mutating func commit(_ run: GroupRun) {
         for position in 0..<run.keyspace.count {
             let key = run.places[position]
             switch run.keyspace.change(at: position) {

@@ -63,6 +63,9 @@ extension FrontEnd {
         // From here on the slot is freed with its order, should the connection be closed below.
         table.slot(ticket).pointee.isAnswered = true
         if isSingleRead(ticket) { connections.at(index).pointee.redis.readsUnderWay -= 1 }
+        guard hasMemory(for: byteCount, beyond: Int(table.slot(ticket).pointee.allowanceBytes)) else {
+            return closeForMemory(index)
+        }
         let isFirst = connections.at(index).pointee.redis.firstInOrder == ticket
         guard isFirst else {
             return keep(ticket, of: index, byteCount: byteCount, fill)
@@ -134,9 +137,15 @@ extension FrontEnd {
     @inline(__always)
     private func isWithinOutputLimit(_ byteCount: Int) -> Bool {
         // Below it no setting is asked: one is at least as large.
-        if byteCount <= 1 << 20 { return true }
-        let limit = services.settings.outputBufferBytesMax
-        return limit == 0 || byteCount <= limit
+        byteCount <= 1 << 20 || byteCount <= services.settings.replyBytesMax
+    }
+
+    /// Whether there is memory for a reply that is larger than what was set aside for it, and than
+    /// what everybody may have.
+    @inline(__always)
+    private func hasMemory(for byteCount: Int, beyond allowanceBytes: Int) -> Bool {
+        byteCount <= max(allowanceBytes, limits.replyBytesGuaranteed)
+            || arena.allocatedBytes + byteCount <= limits.memoryMax
     }
 
     private mutating func closeForMemory(_ index: UInt32) -> Bool {
@@ -203,6 +212,7 @@ extension FrontEnd {
         }
         counters.requests &+= 1
         guard byteCount > 0, connection.pointee.redis.replies == .on else { return true }
+        guard hasMemory(for: byteCount, beyond: 0) else { return closeForMemory(index) }
         return write(byteCount, of: index, fill)
     }
 

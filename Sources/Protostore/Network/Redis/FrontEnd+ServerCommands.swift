@@ -5,11 +5,13 @@ extension FrontEnd {
         guard let desk = services.desk, let session = connections.at(index).pointee.redis.session else {
             return reject(.error("ERR there is nobody who could carry out \(spec.name)"), of: index)
         }
-        guard admitAnswer(index), hasSlots(1, for: index) else { return .blocked }
+        let chargedBytes = arguments.byteCount
+        guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         charge(Self.smallReplyBytes, to: index)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
         let ticket = take(.work, key: noKey, namespace: 0, allowanceBytes: Self.smallReplyBytes, of: index)
         table.setWork(.server, of: ticket)
+        attach(WriteDetails(), buffer: nil, chargedBytes: chargedBytes, to: ticket, of: index)
         putInOrder(ticket, of: index)
         connections.at(index).pointee.redis.isExclusive = true
         desk.send(
@@ -19,8 +21,23 @@ extension FrontEnd {
         return .taken
     }
 
+    /// Sends a command of a transaction whose keys are held.
+    /// - Returns: nil where it was sent.
+    func call(_ command: QueuedCommand, of run: GroupRun) -> Reply? {
+        guard let desk = services.desk, let session = connections.find(run.connection)?.pointee.redis.session else {
+            return Reply.none
+        }
+        desk.send(
+            ServerCall(
+                command: command.spec, arguments: command.arguments,
+                client: snapshot(of: run.connection.index, session), loop: Int(number), connection: run.connection,
+                ticket: run.ticket))
+        return nil
+    }
+
     /// The main thread has carried out a command.
     mutating func completeCall(_ id: ConnectionID, ticket: UInt32, _ reply: Reply) {
+        if case .group(let run) = table.work(of: ticket) { return resume(run, with: reply) }
         guard connections.find(id) != nil else { return retire(ticket) }
         deliver(reply, to: ticket, of: id.index)
     }
@@ -31,6 +48,7 @@ extension FrontEnd {
         let connection = connections.at(index)
         var client = ClientSnapshot(id: UInt64(session.id), address: connection.pointee.peer)
         client.descriptor = connection.pointee.descriptor.rawValue
+        client.localAddress = Socket.localAddress(client.descriptor) ?? ""
         client.name = String(decoding: session.name, as: UTF8.self)
         client.ageSeconds = (nowNanoseconds &- session.createdNanoseconds) / 1_000_000_000
         client.idleSeconds = (nowNanoseconds &- connection.pointee.lastNanoseconds) / 1_000_000_000

@@ -71,10 +71,9 @@ extension FrontEnd {
 
     mutating func startUpdate(
         _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
-        of index: UInt32
+        chargedBytes: Int, of index: UInt32
     ) -> Taking {
         if let refused = refuseLongKey(key, of: index) { return refused }
-        let chargedBytes = arguments.byteCount
         guard mayWrite(key, of: index), allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         let update = RedisUpdate(
             function, OwnedArguments(copying: arguments),
@@ -138,7 +137,9 @@ extension FrontEnd {
         if slot.pointee.kind == .work {
             switch table.work(of: reply.ticket) {
             case .member(let run, let position): return completeMember(run, position, reply)
-            case .group(let run): return completeCommit(run, reply)
+            case .group(let run):
+                if let walk = run.walk { return completeScan(walk, of: run, reply) }
+                return completeCommit(run, reply)
             case .scan(let run): return completeScan(run, reply)
             case .read, .update, .server, .none: break
             }

@@ -2,7 +2,8 @@
 ///
 /// Commands behind MULTI are queued as they are. EXEC takes all their keys, and those that
 /// are watched, as one group: nobody sees a part of what they change, nor does a crash
-/// leave one.
+/// leave one. A command about all keys or about the server is carried out in its place, while
+/// the keys are held; FLUSHDB, FLUSHALL and SWAPDB are refused, since they are no part of a commit.
 extension FrontEnd {
     /// Whether a command is carried out at once also between MULTI and EXEC.
     func isCarriedOutInMulti(_ spec: Command) -> Bool {
@@ -17,7 +18,7 @@ extension FrontEnd {
         _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
     ) -> Taking {
         guard canBeQueued(spec) else {
-            return reject(.error("ERR Command not allowed inside a transaction"), of: index)
+            return reject(Self.notInTransaction, of: index)
         }
         let byteCount = arguments.byteCount
         guard mayQueue(byteCount, session) else { return reject(Self.transactionTooLarge, of: index) }
@@ -28,13 +29,16 @@ extension FrontEnd {
         return answer(.simple("QUEUED"), of: index) ? .taken : .closed
     }
 
-    /// What needs other threads, is about all keys, or may have no reply, is no part of a transaction.
+    static let notInTransaction = Reply.error("ERR Command not allowed inside a transaction")
+
     private func canBeQueued(_ spec: Command) -> Bool {
-        switch spec.execution {
-        case .read, .write: true
+        if spec.flags.contains(.noMulti) { return false }
+        return switch spec.execution {
+        case .read, .write, .server: true
         // A command without a reply would leave EXEC's array one short.
-        case .connection: !spec.flags.contains(.noMulti) && spec.number != CommandNumbers.clientReply
-        case .keyspace, .server, .container: false
+        case .connection: spec.number != CommandNumbers.clientReply
+        case .keyspace(let command): !command.changesDatabases
+        case .container: false
         }
     }
 
@@ -84,14 +88,50 @@ extension FrontEnd {
                 .error("EXECABORT Transaction discarded because of previous errors."), of: index) ? .taken : .closed
         }
         guard allowsWrite(occupying: session.transactionBytes, for: index) else { return .blocked }
-        let watched = session.watched
-        let taking = startGroup(
-            .transaction, commands, chargedBytes: session.transactionBytes, watched: watched, of: index)
+        let taking =
+            startTransaction(ofOneKey: commands, session, of: index)
+            ?? startGroup(
+                .transaction, commands, chargedBytes: session.transactionBytes, watched: session.watched, of: index)
         guard taking == .taken else { return taking }
         endTransaction(session)
         // What follows a SELECT in it must find the database selected.
-        if commands.contains(where: \.changesConnection) { connections.at(index).pointee.redis.isExclusive = true }
+        if !commands.allSatisfy(\.isOfKeys) { connections.at(index).pointee.redis.isExclusive = true }
         return .taken
+    }
+
+    /// A transaction on one key is an update of it: others of that key share its commit. A counter
+    /// with a time, INCR and EXPIRE, is one.
+    /// - Returns: nil for others.
+    private mutating func startTransaction(
+        ofOneKey commands: [QueuedCommand], _ session: RedisSession, of index: UInt32
+    ) -> Taking? {
+        guard session.watched.isEmpty, commands.allSatisfy(\.isOfKeys) else { return nil }
+        let surroundings = surroundings(of: index)
+        guard let key = onlyKey(of: commands, surroundings), key.bytes.count <= Self.keyBytesMax else { return nil }
+        let function: CommandFunction = { context, _ in
+            var replies = TransactionReplies(byteCountMax: context.replyBytesMax)
+            for command in commands { replies.append(command.carryOut(context)) }
+            return replies.reply
+        }
+        let arguments = OwnedArguments([Array("EXEC".utf8)])
+        return withExtendedLifetime(arguments) {
+            key.bytes.withUnsafeBytes {
+                startUpdate(function, arguments.view, key: $0, chargedBytes: session.transactionBytes, of: index)
+            }
+        }
+    }
+
+    /// The key that all commands name, if it is one.
+    private func onlyKey(of commands: [QueuedCommand], _ surroundings: CommandSurroundings) -> KeyName? {
+        var only: KeyName?
+        let context = surroundings.context(Keyspace())
+        for command in commands {
+            for name in CommandTable.keyNames(of: command.spec, command.arguments.view, context) ?? [] {
+                guard only == nil || only == name else { return nil }
+                only = name
+            }
+        }
+        return only
     }
 
     mutating func startWatch(
@@ -123,19 +163,38 @@ extension FrontEnd {
         return namespaces.indices.contains(number) ? number : nil
     }
 
-    /// Runs the commands of a transaction whose keys are held.
-    mutating func carryOutTransaction(_ run: GroupRun) -> [Reply] {
-        var surroundings = run.surroundings
-        return run.commands.map { command in
-            if let database = selectedDatabase(command) {
-                surroundings = surroundings.selecting(database)
-            }
-            if case .connection(let kind) = command.spec.execution {
-                guard connections.find(run.connection) != nil else { return .none }
-                return reply(to: kind, command.spec, command.arguments.view, of: run.connection.index)
-                    ?? .error("ERR Command not allowed inside a transaction")
-            }
-            return carryOut(command, run.keyspace, surroundings)
+    // MARK: Running
+
+    /// Runs the commands of a transaction whose keys are held, up to one that others carry out.
+    mutating func runTransaction(_ run: GroupRun) {
+        while run.replies.count < run.commands.count {
+            guard let reply = carryOutNext(run) else { return }
+            run.replies.append(reply)
+        }
+        run.reply = run.replies.reply
+        commit(run)
+    }
+
+    /// The command that the transaction waits for was carried out.
+    mutating func resume(_ run: GroupRun, with reply: Reply) {
+        run.replies.append(reply)
+        runTransaction(run)
+    }
+
+    /// - Returns: nil where a walk or the main thread brings the reply.
+    mutating func carryOutNext(_ run: GroupRun) -> Reply? {
+        let command = run.commands[run.replies.count]
+        if let database = selectedDatabase(command) {
+            run.surroundings = run.surroundings.selecting(database)
+        }
+        switch command.spec.execution {
+        case .read, .write: return command.carryOut(run.surroundings.context(run.keyspace))
+        case .keyspace(let keyspaceCommand): return carryOut(keyspaceCommand, command.arguments.view, of: run)
+        case .server: return call(command, of: run)
+        case .connection(let kind):
+            guard connections.find(run.connection) != nil else { return Reply.none }
+            return reply(to: kind, command.spec, command.arguments.view, of: run.connection.index) ?? Self.notInTransaction
+        case .container: return Self.notInTransaction
         }
     }
 }

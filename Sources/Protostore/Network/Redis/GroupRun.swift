@@ -4,7 +4,8 @@
 /// takingKeys     holds are sent: all keys of one shard in one go, shard after shard in
 ///                ascending order. Nothing else is carried out on a key that is held.
 /// running        all keys are held: the commands run, one after the other, on what the
-///                holds have brought
+///                holds have brought; those about all keys or the server wait for a walk
+///                or for the main thread
 /// committing     what they changed is on its way to the disk as one commit; left out
 ///                where nothing was changed
 /// releasing      slots point to the new records, or to the old ones; behind it the
@@ -41,7 +42,8 @@ final class GroupRun {
     let connection: ConnectionID
     let ticket: UInt32
     let commands: [QueuedCommand]
-    let surroundings: CommandSurroundings
+    /// Those of the next command: a SELECT changes them.
+    var surroundings: CommandSurroundings
     /// In order of shard and hash.
     var keys: [Key]
     /// What WATCH has seen, of a transaction.
@@ -60,6 +62,10 @@ final class GroupRun {
     /// What went wrong, if anything.
     var failure: Reply?
     var reply = Reply.none
+    /// Of a transaction's commands that have run.
+    var replies: TransactionReplies
+    /// What the transaction's next command waits for, where that is a walk.
+    var walk: ScanRun?
     /// Values that the holds have brought, and their bytes.
     private var copies: [UnsafeMutableRawBufferPointer] = []
     private(set) var copiedBytes = 0
@@ -75,6 +81,7 @@ final class GroupRun {
         self.keys = keys
         self.watched = watched
         self.surroundings = surroundings
+        replies = TransactionReplies(byteCountMax: surroundings.replyBytesMax)
     }
 
     deinit {
@@ -96,6 +103,37 @@ final class GroupRun {
         var record = KeyRecord(reply)
         record.value = UnsafeRawBufferPointer(copy)
         keyspace.add(keys[position].name, record)
+    }
+
+    // MARK: What its commands have changed so far
+
+    /// How many keys more a namespace has for its next command than for others.
+    func keysAdded(to namespace: UInt32) -> Int {
+        var count = 0
+        forEachChange(of: namespace) { _, isThere in count += isThere ? 1 : -1 }
+        return count
+    }
+
+    /// Makes of what a walk has found what the next command is to see.
+    func amend(_ walk: ScanRun) {
+        var deleted: Set<[UInt8]> = []
+        forEachChange(of: walk.namespace) { key, isThere in
+            if isThere { walk.add(key.name.bytes, at: IndexPosition(of: key.hash)) } else { deleted.insert(key.name.bytes) }
+        }
+        if !deleted.isEmpty { walk.remove(deleted) }
+    }
+
+    /// Hands over the keys of a namespace that are there now and were not before, or the other
+    /// way round.
+    private func forEachChange(of namespace: UInt32, _ body: (Key, _ isThere: Bool) -> Void) {
+        for position in 0..<keyspace.count where keyspace.key(at: position).namespace == namespace {
+            let key = keys[places[position]]
+            switch keyspace.change(at: position).0 {
+            case .stored where !key.existed: body(key, true)
+            case .deleted where key.existed: body(key, false)
+            case .none, .stored, .deleted: continue
+            }
+        }
     }
 
     /// Whether a key is not any more what WATCH has seen.

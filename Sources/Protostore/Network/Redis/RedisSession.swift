@@ -78,9 +78,20 @@ struct QueuedCommand {
     let spec: Command
     let arguments: OwnedArguments
 
-    /// Whether it may leave its connection otherwise than it was.
-    var changesConnection: Bool {
-        if case .connection = spec.execution { true } else { false }
+    /// Carries out a command that is about keys, which `context` has.
+    func carryOut(_ context: CommandContext) -> Reply {
+        switch spec.execution {
+        case .read(let function), .write(let function): function(context, arguments.view)
+        case .connection, .keyspace, .server, .container: .none
+        }
+    }
+
+    /// Whether its keys are all that it looks at or changes.
+    var isOfKeys: Bool {
+        switch spec.execution {
+        case .read, .write: true
+        case .connection, .keyspace, .server, .container: false
+        }
     }
 }
 
@@ -107,17 +118,19 @@ struct CommandSurroundings {
     let database: Int
     let nowMilliseconds: UInt64
     let valueBytesMax: Int
+    let replyBytesMax: Int
 
     /// The same with another database selected.
     func selecting(_ database: Int) -> CommandSurroundings {
         CommandSurroundings(
-            namespaces: namespaces, database: database, nowMilliseconds: nowMilliseconds, valueBytesMax: valueBytesMax)
+            namespaces: namespaces, database: database, nowMilliseconds: nowMilliseconds, valueBytesMax: valueBytesMax,
+            replyBytesMax: replyBytesMax)
     }
 
     func context(_ keyspace: Keyspace) -> CommandContext {
         CommandContext(
             keyspace: keyspace, namespaces: namespaces, database: database, nowMilliseconds: nowMilliseconds,
-            valueBytesMax: valueBytesMax)
+            valueBytesMax: valueBytesMax, replyBytesMax: replyBytesMax)
     }
 }
 

@@ -58,6 +58,8 @@ package final class ShardScan: @unchecked Sendable {
     /// How many slots to look at, of whatever namespaces. More are looked at where several
     /// have the last position; fewer at the end of the shard's part.
     package private(set) var slotCount = 0
+    /// How many slots it has looked at; `slotCount` also where its keys had enough bytes before.
+    package var seenSlotCount: Int { foundSlotCount }
 
     /// The keys of the namespace that were found alive, in no order.
     package private(set) var keys: [Key] = []

@@ -29,7 +29,7 @@ final class ModelShards {
 
     func receive(_ request: ShardRequest) {
         switch request.operation {
-        case .commit, .settle: others.append(request)
+        case .commit, .settle, .scan: others.append(request)
         // Ends what makes the others wait.
         case .release: others.append(request)
         default: queues[name(of: request), default: []].append(request)
@@ -139,6 +139,11 @@ final class ModelShards {
     // MARK: Groups
 
     private func carryOutOther(_ request: ShardRequest) {
+        if case .scan = request.operation {
+            // Whole in one step, and nothing found.
+            request.write?.pointee.scan?.add([], next: ShardScan.positionEnd)
+            return
+        }
         guard let group = request.write?.pointee.group else { return violations.append("no group") }
         switch request.operation {
         case .commit:
