@@ -127,7 +127,7 @@ def redis_latency(settings):
             job = programs.fio_random_reads_job(store, percents, 256, settings.seconds, rate=rate)
             result = load(rate=rate, verify=True)
             own.append(result["latencyMicroseconds"])
-            theirs.append({f"p{text}": programs.fio_latency_microseconds(job, text) for text in PERCENTILES})
+            theirs.append({f"p{text}": programs.fio_latency_microseconds(job["read"], text) for text in PERCENTILES})
             samples.append({"bench": result, "fio": theirs[-1], "rate": rate, "most": most})
             writing.announce(number, ", ".join(
                 f"p{text} {own[-1][NAMES[text]]:,.0f} us, fio {theirs[-1][f'p{text}']:,.0f}" for text in PERCENTILES))

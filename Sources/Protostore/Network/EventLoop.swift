@@ -26,8 +26,10 @@ package final class EventLoop: @unchecked Sendable {
 
     private let epoll: Epoll
     private let completions: WakeDescriptor
-    private var frontEnd: FrontEnd?
-    private var storage: LoopStorage?
+    // Apart from the loop: calls of an optional that is stored in a class copy all of it, or check
+    // at run time that nobody else uses it.
+    private let frontEnd: UnsafeMutablePointer<FrontEnd>?
+    private let storage: UnsafeMutablePointer<LoopStorage>?
     private let logger: Logger
     private let failure: LoopFailure
     private let settings: RuntimeSettings
@@ -73,8 +75,8 @@ package final class EventLoop: @unchecked Sendable {
     ) throws(SystemError) {
         self.number = number
         self.name = name
-        self.frontEnd = frontEnd
-        self.storage = storage
+        self.frontEnd = Self.placed(frontEnd)
+        self.storage = Self.placed(storage)
         self.completions = completions
         self.busyPollNanoseconds = busyPollNanoseconds
         self.failure = failure
@@ -88,6 +90,18 @@ package final class EventLoop: @unchecked Sendable {
         try epoll.add(doorbell.rawDescriptor, edges, data: EventSource.doorbell.eventData)
         try epoll.add(commands.rawDescriptor, edges, data: EventSource.commands.eventData)
         try epoll.add(self.completions.rawValue, edges, data: EventSource.completions.eventData)
+    }
+
+    deinit {
+        frontEnd?.deinitialize(count: 1).deallocate()
+        storage?.deinitialize(count: 1).deallocate()
+    }
+
+    private static func placed<Part: ~Copyable>(_ part: consuming Part?) -> UnsafeMutablePointer<Part>? {
+        guard let part else { return nil }
+        let place = UnsafeMutablePointer<Part>.allocate(capacity: 1)
+        place.initialize(to: part)
+        return place
     }
 
     /// Tells the loop its neighbours. Before `run`.
@@ -107,8 +121,8 @@ package final class EventLoop: @unchecked Sendable {
     /// Where the shard's log is, or nil while writes of it are under way. When the
     /// loop's thread has ended.
     var logEnd: CommitReference? {
-        guard storage?.shard.isLogQuiet ?? false else { return nil }
-        return storage?.shard.logEnd
+        guard storage?.pointee.shard.isLogQuiet ?? false else { return nil }
+        return storage?.pointee.shard.logEnd
     }
 
     // MARK: The turn
@@ -116,7 +130,7 @@ package final class EventLoop: @unchecked Sendable {
     /// Runs turns until told to stop. The thread's body.
     func run() {
         while !isStopping { turn() }
-        frontEnd?.closeAll()
+        frontEnd?.pointee.closeAll()
         noteDepartures()
         // What was handed over too late is closed as well.
         for case .adopt(let descriptor, _) in commands.takeAll() { _ = FileDescriptor(owning: descriptor) }
@@ -126,17 +140,17 @@ package final class EventLoop: @unchecked Sendable {
         collectEvents()
         receiveMail()
         collectCompletions()
-        frontEnd?.serve()
+        frontEnd?.pointee.serve()
         act()
-        frontEnd?.publishMonitorLines()
-        frontEnd?.flush()
+        frontEnd?.pointee.publishMonitorLines()
+        frontEnd?.pointee.flush()
         publishMail()
         noteDepartures()
     }
 
     /// Makes room for other clients.
     private func noteDepartures() {
-        guard let frontEnd = frontEnd?.counters else { return }
+        guard let frontEnd = frontEnd?.pointee.counters else { return }
         let departures = frontEnd.closed &+ frontEnd.turnedAway
         guard departures != departuresNoted else { return }
         settings.clientsWent(Int(departures &- departuresNoted))
@@ -148,14 +162,14 @@ package final class EventLoop: @unchecked Sendable {
     private func collectEvents() {
         let count = waitForEvents()
         counters.turns &+= 1
-        frontEnd?.beginTurn(nanoseconds: Clock.monotonicNanoseconds(), milliseconds: Clock.wallMilliseconds())
+        frontEnd?.pointee.beginTurn(nanoseconds: Clock.monotonicNanoseconds(), milliseconds: Clock.wallMilliseconds())
         var hasCommands = false
         for position in 0..<count {
             let event = epoll.event(at: position)
             switch EventSource(rawValue: UInt32(truncatingIfNeeded: event.data)) {
             case .commands: hasCommands = true
             case .doorbell, .completions: break
-            case nil: frontEnd?.noteEvent(ConnectionID(eventData: event.data), event.events)
+            case nil: frontEnd?.pointee.noteEvent(ConnectionID(eventData: event.data), event.events)
             }
         }
         if hasCommands { commands.takeAll().forEach(perform) }
@@ -163,7 +177,7 @@ package final class EventLoop: @unchecked Sendable {
 
     private func waitForEvents() -> Int {
         do throws(SystemError) {
-            if hasWork || storage?.blockingWaitWhileSaturated() ?? false {
+            if hasWork || storage?.pointee.blockingWaitWhileSaturated() ?? false {
                 return try epoll.blockingWaitForEvents(timeoutMilliseconds: 0)
             }
             if busyPollNanoseconds > 0, let count = try pollBusily() { return count }
@@ -179,8 +193,8 @@ package final class EventLoop: @unchecked Sendable {
     /// When the shard or the front end has something to do although nothing happens; -1 = never.
     private var timeoutMilliseconds: CInt {
         let now = Clock.monotonicNanoseconds()
-        let storage = storage?.timeoutMilliseconds(now: now) ?? -1
-        let frontEnd = frontEnd?.timeoutMilliseconds(now: now) ?? -1
+        let storage = storage?.pointee.timeoutMilliseconds(now: now) ?? -1
+        let frontEnd = frontEnd?.pointee.timeoutMilliseconds(now: now) ?? -1
         return storage < 0 ? frontEnd : frontEnd < 0 ? storage : min(storage, frontEnd)
     }
 
@@ -197,7 +211,7 @@ package final class EventLoop: @unchecked Sendable {
         return nil
     }
 
-    private var hasWork: Bool { frontEnd?.hasWork ?? false || storage?.shard.wantsTurn ?? false }
+    private var hasWork: Bool { frontEnd?.pointee.hasWork ?? false || storage?.pointee.shard.wantsTurn ?? false }
 
     private var hasMail: Bool {
         for peer in peers where peer.channel.hasMail(for: number) { return true }
@@ -205,13 +219,13 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func receiveMail() {
-        for channel in channelsToFrontEnds { channel?.receive(into: &storage) }
-        for channel in channelsToShards { channel?.receive(into: &frontEnd) }
+        for channel in channelsToFrontEnds { channel?.receive(into: storage) }
+        for channel in channelsToShards { channel?.receive(into: frontEnd) }
     }
 
     private func collectCompletions() {
-        guard let count = storage?.collectCompletions() else { return }
-        if storage?.device.collectFailureCount ?? 0 > 0 { noteCollectFailure() }
+        guard let count = storage?.pointee.collectCompletions() else { return }
+        if storage?.pointee.device.collectFailureCount ?? 0 > 0 { noteCollectFailure() }
         guard count > 0 else { return }
         batch.record(count)
         deliverReplies()
@@ -219,7 +233,7 @@ package final class EventLoop: @unchecked Sendable {
 
     /// One failure may pass. While it does not, no request at the disk is ever answered.
     private func noteCollectFailure() {
-        guard let count = storage?.device.collectFailureCount, let error = storage?.device.collectFailure else { return }
+        guard let count = storage?.pointee.device.collectFailureCount, let error = storage?.pointee.device.collectFailure else { return }
         if count == 1 { logger.error("completions could not be collected: \(error.explanation)") }
         if count == Self.collectFailuresMax { stop(error) }
     }
@@ -235,19 +249,19 @@ package final class EventLoop: @unchecked Sendable {
     /// Lets the shard act on all requests, and submits what it queued in one call.
     private func act() {
         routeRequests()
-        storage?.act()
+        storage?.pointee.act()
         deliverReplies()
         // Replies can make the front end ask again, with more set aside.
         while routeRequests() {
-            storage?.act()
+            storage?.pointee.act()
             deliverReplies()
         }
-        storage?.submit()
+        storage?.pointee.submit()
         logIncidents()
     }
 
     private func logIncidents() {
-        while let incident = storage?.shard.nextIncident() {
+        while let incident = storage?.pointee.shard.nextIncident() {
             guard let leftOut = incidentLimit.admit(at: Clock.monotonicNanoseconds()) else { continue }
             logger.error("\(incident)\(LogLimit.note(leftOut))")
         }
@@ -256,20 +270,21 @@ package final class EventLoop: @unchecked Sendable {
     /// - Returns: whether there were any requests.
     @discardableResult
     private func routeRequests() -> Bool {
-        Self.route(from: &frontEnd, to: &storage, channelsToShards, routes)
+        Self.route(from: frontEnd, to: storage, channelsToShards, routes)
     }
 
     /// Gets the loop's parts once for all messages: getting them from a class costs as
     /// much as passing on a message.
     private static func route(
-        from frontEnd: inout FrontEnd?, to storage: inout LoopStorage?, _ channels: [Channel?], _ routes: ShardRoutes
+        from frontEnd: UnsafeMutablePointer<FrontEnd>?, to storage: UnsafeMutablePointer<LoopStorage>?,
+        _ channels: [Channel?], _ routes: ShardRoutes
     ) -> Bool {
         var count = 0
-        while let request = frontEnd?.requests.popFirst() {
+        while let request = frontEnd?.pointee.requests.popFirst() {
             if let channel = channels[routes.shard(of: request.hash)] {
                 channel.requests.send(request)
             } else {
-                storage?.shard.receive(request)
+                storage?.pointee.shard.receive(request)
             }
             count += 1
         }
@@ -277,16 +292,19 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func deliverReplies() {
-        Self.deliver(from: &storage, to: &frontEnd, channelsToFrontEnds)
+        Self.deliver(from: storage, to: frontEnd, channelsToFrontEnds)
     }
 
-    private static func deliver(from storage: inout LoopStorage?, to frontEnd: inout FrontEnd?, _ channels: [Channel?]) {
-        while let reply = storage?.shard.nextReply() {
+    private static func deliver(
+        from storage: UnsafeMutablePointer<LoopStorage>?, to frontEnd: UnsafeMutablePointer<FrontEnd>?,
+        _ channels: [Channel?]
+    ) {
+        while let reply = storage?.pointee.shard.nextReply() {
             if let channel = channels[Int(reply.client)] {
                 channel.replies.send(reply)
             } else {
-                frontEnd?.complete(reply)
-                if let buffer = reply.buffer { storage?.shard.release(buffer) }
+                frontEnd?.pointee.complete(reply)
+                if let buffer = reply.buffer { storage?.pointee.shard.release(buffer) }
             }
         }
     }
@@ -308,19 +326,19 @@ package final class EventLoop: @unchecked Sendable {
         case .report(let collection):
             collection.add(makeReport())
         case .serverReply(let id, let ticket, let reply):
-            frontEnd?.completeCall(id, ticket: ticket, reply)
+            frontEnd?.pointee.completeCall(id, ticket: ticket, reply)
         case .listClients(let filter, let collection):
-            collection.add(frontEnd?.clients(filter) ?? [])
+            collection.add(frontEnd?.pointee.clients(filter) ?? [])
         case .killClients(let filter, let collection):
-            collection.add([], closed: frontEnd?.closeClients(filter) ?? 0)
+            collection.add([], closed: frontEnd?.pointee.closeClients(filter) ?? 0)
         case .pauseClients(let untilNanoseconds, let onlyWrites):
-            frontEnd?.pause(untilNanoseconds: untilNanoseconds, onlyWrites: onlyWrites)
+            frontEnd?.pointee.pause(untilNanoseconds: untilNanoseconds, onlyWrites: onlyWrites)
         case .monitorLines(let lines):
-            frontEnd?.showMonitors(lines)
+            frontEnd?.pointee.showMonitors(lines)
         case .resetStatistics:
-            frontEnd?.commandStatistics.reset()
+            frontEnd?.pointee.commandStatistics.reset()
         case .drain:
-            frontEnd?.drain()
+            frontEnd?.pointee.drain()
         case .stop:
             isStopping = true
         }
@@ -328,11 +346,11 @@ package final class EventLoop: @unchecked Sendable {
 
     private func adopt(_ descriptor: consuming FileDescriptor, _ peer: String) {
         let rawValue = descriptor.rawValue
-        guard let id = frontEnd?.adopt(descriptor, peer: peer) else { return }
+        guard let id = frontEnd?.pointee.adopt(descriptor, peer: peer) else { return }
         do throws(SystemError) {
             try epoll.add(rawValue, [.readable, .writable, .peerClosed, .edgeTriggered], data: id.eventData)
         } catch {
-            frontEnd?.closeForCause(id.index, "\(error)")
+            frontEnd?.pointee.closeForCause(id.index, "\(error)")
         }
     }
 
@@ -340,13 +358,13 @@ package final class EventLoop: @unchecked Sendable {
     private func makeReport() -> LoopReport {
         var report = LoopReport(
             loop: number, name: name, hasFrontEnd: frontEnd != nil, hasShard: storage != nil,
-            isDrained: (frontEnd?.isDrained ?? true) && (storage?.isSettled ?? true))
+            isDrained: (frontEnd?.pointee.isDrained ?? true) && (storage?.pointee.isSettled ?? true))
         report.loopCounters = counters
         report.batch = batch
         report.cpuNanoseconds = Thread.currentCPUNanoseconds
         report.systemCalls = counters.turns &+ counters.emptyPolls &+ counters.wakes
-        frontEnd?.addTo(&report)
-        storage?.addTo(&report)
+        frontEnd?.pointee.addTo(&report)
+        storage?.pointee.addTo(&report)
         batch.reset()
         return report
     }
@@ -359,15 +377,15 @@ extension Channel {
     }
 
     /// Hands what front ends have sent to the shard.
-    func receive(into storage: inout LoopStorage?) {
-        requests.receive { storage?.shard.receive($0) }
-        releases.receive { storage?.shard.release($0.buffer) }
+    func receive(into storage: UnsafeMutablePointer<LoopStorage>?) {
+        requests.receive { storage?.pointee.shard.receive($0) }
+        releases.receive { storage?.pointee.shard.release($0.buffer) }
     }
 
     /// Hands what shards have sent to the front end.
-    func receive(into frontEnd: inout FrontEnd?) {
+    func receive(into frontEnd: UnsafeMutablePointer<FrontEnd>?) {
         replies.receive { reply in
-            frontEnd?.complete(reply)
+            frontEnd?.pointee.complete(reply)
             if let buffer = reply.buffer { releases.send(BufferRelease(buffer: buffer)) }
         }
     }

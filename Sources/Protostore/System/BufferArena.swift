@@ -4,7 +4,8 @@
 /// - Sizes are rounded up to a power of two, 4 KiB at least.
 /// - The range is reserved once and touched lazily; what was never needed costs
 ///   no memory, and the whole never exceeds what was asked for.
-/// - `allocate` and `deallocate` are O(log range) and call nobody.
+/// - `allocate` and `deallocate` are O(log range) and call nobody. Most buffers are of one unit and
+///   live for a moment: some of those are handed out again as they are, in O(1).
 ///
 /// Touched by one thread only.
 package struct BufferArena: ~Copyable {
@@ -13,6 +14,8 @@ package struct BufferArena: ~Copyable {
     /// Marks in `states`: the order of a block at its first unit, plus whether it is free.
     private static let freeMark: UInt8 = 0x80
     private static let insideMark: UInt8 = 0x7F
+    private static let spareMark: UInt8 = 0x7E
+    private static let sparesMax = 64
 
     private let mapping: MemoryMapping
     private let orders: Int
@@ -20,6 +23,9 @@ package struct BufferArena: ~Copyable {
     private let next: UnsafeMutablePointer<UInt32>
     private let previous: UnsafeMutablePointer<UInt32>
     private let heads: UnsafeMutablePointer<UInt32>
+    /// Units that were given back and are in no list.
+    private let spares: UnsafeMutablePointer<UInt32>
+    private var spareCount = 0
 
     /// Bytes handed out now, rounded as above.
     package private(set) var allocatedBytes = 0
@@ -37,6 +43,7 @@ package struct BufferArena: ~Copyable {
         previous = .allocate(capacity: units)
         heads = .allocate(capacity: orders)
         heads.initialize(repeating: Self.none, count: orders)
+        spares = .allocate(capacity: Self.sparesMax)
         pushFree(unit: 0, order: orders - 1)
     }
 
@@ -45,6 +52,7 @@ package struct BufferArena: ~Copyable {
         next.deallocate()
         previous.deallocate()
         heads.deallocate()
+        spares.deallocate()
     }
 
     package var byteCount: Int { mapping.byteCount }
@@ -64,6 +72,26 @@ package struct BufferArena: ~Copyable {
     package mutating func allocate(byteCount: Int) -> UnsafeMutableRawPointer? {
         guard byteCount <= mapping.byteCount else { return nil }
         let wanted = Self.order(covering: byteCount)
+        if wanted == 0, spareCount > 0 { return takeSpare() }
+        if let buffer = allocate(order: wanted) { return buffer }
+        guard spareCount > 0 else { return nil }
+        while spareCount > 0 { giveBack(unit: popSpare(), order: 0) }
+        return allocate(order: wanted)
+    }
+
+    private mutating func takeSpare() -> UnsafeMutableRawPointer {
+        let unit = popSpare()
+        states[unit] = 0
+        allocatedBytes += Self.unitBytes
+        return mapping.base + unit * Self.unitBytes
+    }
+
+    private mutating func popSpare() -> Int {
+        spareCount -= 1
+        return Int(spares[spareCount])
+    }
+
+    private mutating func allocate(order wanted: Int) -> UnsafeMutableRawPointer? {
         var order = wanted
         while order < orders && heads[order] == Self.none { order += 1 }
         guard order < orders else { return nil }
@@ -87,10 +115,21 @@ package struct BufferArena: ~Copyable {
     package mutating func deallocate(_ buffer: UnsafeMutableRawPointer) {
         let distance = buffer - mapping.base
         precondition(distance >= 0 && distance < mapping.byteCount && distance % Self.unitBytes == 0)
-        var unit = distance / Self.unitBytes
+        let unit = distance / Self.unitBytes
         precondition(Int(states[unit]) < orders, "not an allocated buffer")
-        var order = Int(states[unit])
+        let order = Int(states[unit])
         allocatedBytes -= Self.unitBytes << order
+        guard order > 0 || spareCount == Self.sparesMax else {
+            states[unit] = Self.spareMark
+            spares[spareCount] = UInt32(unit)
+            spareCount += 1
+            return
+        }
+        giveBack(unit: unit, order: order)
+    }
+
+    private mutating func giveBack(unit: Int, order: Int) {
+        var (unit, order) = (unit, order)
         states[unit] = Self.insideMark
         while order < orders - 1 {
             let buddy = unit ^ (1 << order)
