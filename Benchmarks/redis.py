@@ -86,6 +86,27 @@ def fill(port, keys, value):
                 raise MeasurementError(f"a key was not set: {answer[:200]}")
 
 
+def scan(port, count):
+    """Walks through all keys of a database. Returns how many there are; each counts once."""
+    keys, cursor = set(), b"0"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        file = connection.makefile("rb", 1 << 20)
+
+        def bulk():
+            value = file.read(int(file.readline()[1:]) + 2)
+            return value[:-2]
+
+        while True:
+            connection.sendall(b"*4\r\n$4\r\nSCAN\r\n$%d\r\n%b\r\n$5\r\nCOUNT\r\n$%d\r\n%d\r\n" % (
+                len(cursor), cursor, len(str(count)), count))
+            if file.readline() != b"*2\r\n":
+                raise MeasurementError("SCAN was refused")
+            cursor = bulk()
+            keys.update(bulk() for _ in range(int(file.readline()[1:])))
+            if cursor == b"0":
+                return len(keys)
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]

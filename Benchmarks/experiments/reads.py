@@ -4,14 +4,15 @@ from .. import machine, programs
 from ..results import Figure
 
 
-def exact_reads(server, store, settings, misses=0.0):
+def exact_reads(server, store, settings, misses=0.0, protocol="native"):
     """Reads of the whole device over a run without warm-up: all requests are counted,
     but for at most one per connection at the end. Other programs' reads count, too."""
     device = machine.BlockDevice(store.path)
     if not device.name:
         return {"per_request": None, "note": "the directory's device is not in /proc/diskstats"}
     before = device.counters()
-    result = programs.load(server, store, clients=8, inflight=1, seconds=settings.seconds, warmup=0, misses=misses)
+    result = programs.load(
+        server, store, clients=8, inflight=1, seconds=settings.seconds, warmup=0, misses=misses, protocol=protocol)
     done = device.counters() - before
     return {
         "per_request": done.reads / result["requests"], "reads": done.reads, "requests": result["requests"],

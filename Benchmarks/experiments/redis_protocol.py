@@ -2,11 +2,13 @@
 
 import csv
 import subprocess
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .. import machine, programs, redis, store as stores, writing
 from ..results import Figure, show
+from .throughput import gets_over_fio
 
 
 @dataclass(frozen=True)
@@ -70,43 +72,36 @@ def measure(kinds, our_options, their_options, settings, figures, samples):
         samples["configurations"] += [" ".join(command(ours, kind, 1)) for kind in kinds]
 
 
-# Each record is 1,072 bytes at a multiple of 64: one read of three sectors, wherever it starts.
-READ_BYTES = 1536
-FROM_DISK = [("GET from the disk, 50 x 16", 50, 16, ">= 0.95"), ("GET from the disk, 128 x 1", 128, 1, ">= 0.80")]
-
-
 def redis_disk(settings):
-    """GET/s from the disk through the Redis protocol, over fio's random reads of the same size on the same file."""
-    keys = settings.keys
-    figures, samples = [], {"runs": [], "configurations": []}
-    with ExitStack() as stack:
-        store = stack.enter_context(stores.empty(settings.directory, "redis-disk"))
-        server = stack.enter_context(programs.Server(store))
-        redis.fill(server.port, keys, b"x" * 1000)
-        datafile = stores.Store(store.path, keys, 1000, 1000)
-        depths = [(128, 1)] if settings.quick else [(64, 16), (128, 1), (128, 16), (256, 16)]
-        tried = {choice: fio(datafile, choice, settings) for choice in depths}
-        best = max(tried, key=tried.get)
-        for name, clients, pipeline, goal in FROM_DISK:
-            kind = Kind(name, ("-t", "get", "-r", str(keys)), pipeline, clients)
-            count = requests_that_fill(settings.seconds, server, kind)
-            pairs, costs = [], []
+    """GET/s from the disk through the Redis protocol, over fio's random reads of the same sizes on the same file."""
+    return gets_over_fio(settings, "redis")
+
+
+# What a walk reads of each record: its head, with the key.
+HEAD_BYTES = 512
+
+
+def redis_scan(settings):
+    """Keys/s of one SCAN through a whole database, over fio's random reads of a sector."""
+    store = settings.store(settings.keys // 4)
+    figures, samples, pairs = [], [], []
+    counts = (1000,) if settings.quick else (10, 1000)
+    with programs.Server(store) as server:
+        for count in counts:
+            pairs = []
             for number in range(settings.pairs):
-                reads = fio(datafile, best, settings)
-                hits = int(redis.information(server.port, "stats")["keyspace_hits"])
-                result = run(server, kind, count)
-                if int(redis.information(server.port, "stats")["keyspace_hits"]) - hits < count:
-                    raise programs.MeasurementError("a key was missing")
-                pairs.append((result["rate"], reads))
-                costs.append(result["cpu_us"])
-                writing.announce(number, f"{name}: {result['rate']:,.0f} GET/s, fio {reads:,.0f}")
-            samples["runs"].append({"load": name, "pairs": pairs, "cpu_us": costs})
-            figures += [
-                Figure.ratio(
-                    f"{name}: GET/s over fio's best (depth {best[0]}, batch {best[1]})", pairs, goal, sides=("ours", "fio")),
-                Figure.of(f"{name}: server's CPU per GET", costs, "us"),
-            ]
-            samples["configurations"].append(" ".join(command(server, kind, count)))
+                reads = programs.fio_random_reads(store, {HEAD_BYTES: 100}, 128, min(settings.seconds, 5), batch=16)["iops"]
+                began = time.monotonic()
+                found = redis.scan(server.port, count)
+                rate = found / (time.monotonic() - began)
+                if found != store.keys:
+                    raise programs.MeasurementError(f"SCAN found {found:,} of {store.keys:,} keys")
+                pairs.append((rate, reads))
+                writing.announce(number, f"COUNT {count}: {rate:,.0f} keys/s, fio {reads:,.0f} reads/s")
+            samples.append({"count": count, "pairs": pairs})
+            figures.append(Figure.ratio(
+                f"SCAN with COUNT {count}: keys/s over fio's reads/s", pairs, ">= 0.5" if count == 1000 else None,
+                sides=("SCAN", "fio")))
     return figures, samples
 
 
@@ -171,10 +166,6 @@ def memory(server):
     """Bytes of a process: its own, and those of shared memory."""
     kinds = machine.memory_bytes(server.pid)
     return kinds["RssAnon"], kinds["RssShmem"]
-
-
-def fio(store, choice, settings):
-    return programs.fio_random_reads(store, {READ_BYTES: 100}, choice[0], min(settings.seconds, 5), batch=choice[1])["iops"]
 
 
 def command(server, kind, count):

@@ -32,6 +32,10 @@ def check_sizes(store, percents, device):
 
 def iops(settings):
     """GET/s of the server over fio's random reads of the same sizes on the same file."""
+    return gets_over_fio(settings, "native")
+
+
+def gets_over_fio(settings, protocol):
     store = settings.store()
     percents = stores.in_percent(stores.read_sizes(store))
     device = machine.BlockDevice(store.path)
@@ -39,7 +43,7 @@ def iops(settings):
     depth, batch = fio_at_its_best(store, percents, settings)
     figures = []
     with programs.Server(store, io_depth=IO_DEPTH) as server:
-        verified = programs.load(server, store, clients=50, inflight=16, seconds=settings.seconds, verify=True)
+        verified = programs.load(server, store, clients=50, inflight=16, seconds=settings.seconds, protocol=protocol, verify=True)
         print(f"verified every byte of {verified['requests']:,} replies", flush=True)
         for name, clients, inflight, goal in LOADS:
             best_pairs, same_pairs, rates = [], [], []
@@ -47,7 +51,7 @@ def iops(settings):
             for number in range(settings.pairs):
                 best = programs.fio_random_reads(store, percents, depth, settings.seconds, batch)
                 result, rate = programs.load_with_rates(
-                    server, store, clients=clients, inflight=inflight, seconds=settings.seconds)
+                    server, store, clients=clients, inflight=inflight, seconds=settings.seconds, protocol=protocol)
                 same = programs.fio_random_reads(store, percents, same_depth, settings.seconds)
                 gets = result["requestsPerSecond"]
                 best_pairs.append((gets, best["iops"]))
@@ -70,7 +74,7 @@ def iops(settings):
                 figures.append(Figure.of(
                     f"bytes per disk read, {clients} x {inflight}", [r["disk_bytes_per_read"] for r in rates], "bytes",
                     note=f"from the table of contents {samples['sizes']['read_bytes']:,.1f}"))
-        reads = exact_reads(server, store, settings)
+        reads = exact_reads(server, store, settings, protocol=protocol)
         samples["exact"] = reads
         figures.append(Figure("disk reads per GET", reads["per_request"], goal="<= 1.005", note=reads["note"]))
     return figures, samples
