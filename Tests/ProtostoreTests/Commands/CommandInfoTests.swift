@@ -81,6 +81,16 @@ import Testing
                 let theirs = String(decoding: try theirs(["command", "docs", entry.name]), as: UTF8.self)
                 #expect(theirs.contains("since\r\n$\(description.since.utf8.count)\r\n\(description.since)\r\n"), "\(entry.name)")
                 #expect(theirs.contains("\r\n\(description.group.rawValue)\r\n"), "\(entry.name)")
+                let arguments = CommandDescription.arguments[entry.name].map(ArgumentNotation.replies) ?? []
+                let shown = String(decoding: ReplyText.version2(.array(arguments)), as: UTF8.self)
+                // Those of commands in containers are behind theirs.
+                let isTheirs = arguments.isEmpty
+                    ? !theirs.contains("arguments\r\n") || !entry.subcommands.isEmpty
+                    : theirs.contains("arguments\r\n\(shown)")
+                #expect(isTheirs, "\(entry.name): \(shown.debugDescription) in \(theirs.debugDescription)")
+                let deprecation = CommandDescription.deprecated[entry.name]
+                #expect(theirs.contains("replaced_by") == (deprecation != nil), "\(entry.name)")
+                #expect(deprecation.map { theirs.contains($0.0) && theirs.contains($0.1) } ?? true, "\(entry.name)")
             }
         }
         #expect(ReplyText.version2(own(["command", "count"])) == Array(":\(CommandTable.all.count)\r\n".utf8))

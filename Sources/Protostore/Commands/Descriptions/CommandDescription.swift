@@ -42,6 +42,11 @@ struct CommandDescription: Sendable {
         "bitfield": "This command allows both access and modification of the key",
     ]
 
+    /// Since which version, and what took their place.
+    static let deprecated = [
+        "getset": ("6.2.0", "`SET` with the `!GET` argument"), "substr": ("2.0.0", "`GETRANGE`"),
+    ]
+
     // MARK: ACL categories
 
     /// In Redis' order.

@@ -21,6 +21,16 @@ enum CommandInfo {
             (.bulk("group"), .bulk(description.group.rawValue)),
         ]
         if !description.complexity.isEmpty { pairs.append((.bulk("complexity"), .bulk(description.complexity))) }
+        if spec.name == "debug" { pairs.append((.bulk("doc_flags"), .set([.simple("syscmd")]))) }
+        if let (since, replacement) = CommandDescription.deprecated[spec.name] {
+            pairs += [
+                (.bulk("doc_flags"), .set([.simple("deprecated")])), (.bulk("deprecated_since"), .bulk(since)),
+                (.bulk("replaced_by"), .bulk(replacement)),
+            ]
+        }
+        if let arguments = CommandDescription.arguments[spec.name] {
+            pairs.append((.bulk("arguments"), .array(ArgumentNotation.replies(arguments))))
+        }
         if !spec.shownSubcommands.isEmpty {
             let subcommands = spec.shownSubcommands.map { (Reply.bulk($0.name), documentation($0)) }
             pairs.append((.bulk("subcommands"), .map(subcommands)))
