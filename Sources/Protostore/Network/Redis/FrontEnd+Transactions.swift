@@ -99,13 +99,18 @@ extension FrontEnd {
         return .taken
     }
 
+    /// Commands of a transaction on one key that are an update of it: longer ones would keep the shard
+    /// from everything else.
+    private static let updateCommandsMax = 64
+
     /// A transaction on one key is an update of it: others of that key share its commit. A counter
     /// with a time, INCR and EXPIRE, is one.
     /// - Returns: nil for others.
     private mutating func startTransaction(
         ofOneKey commands: [QueuedCommand], _ session: RedisSession, of index: UInt32
     ) -> Taking? {
-        guard session.watched.isEmpty, commands.allSatisfy(\.isOfKeys) else { return nil }
+        guard session.watched.isEmpty, commands.count <= Self.updateCommandsMax, commands.allSatisfy(\.isOfKeys)
+        else { return nil }
         let surroundings = surroundings(of: index)
         guard let key = onlyKey(of: commands, surroundings), key.bytes.count <= Self.keyBytesMax else { return nil }
         let function: CommandFunction = { context, _ in
