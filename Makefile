@@ -59,7 +59,7 @@ simulate: bootstrap ## Crash simulated stores: some 15,000 states compared, then
 
 survey: bootstrap ## Plant bugs in the engine and the shared table, and see that each is caught
 	$(SWIFT) build -c release --product simulate --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
-	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 120
+	.build/bugs/release/simulate --survey-bugs --seeds 10000000 --seconds 300
 	$(SWIFT) build -c release --product table --scratch-path .build/bugs -Xswiftc -DPLANTED_BUGS
 	.build/bugs/release/table histories --survey-bugs --rounds 10000 --seconds 120
 

@@ -66,8 +66,8 @@ class Allowed:
             # Redis' encoding shows what was done to a value; here it is that of a new one.
             return is_both(own, theirs, rb"\$\d+\r\n(int|raw|embstr)\r\n")
         if subcommand == b"refcount":
-            # Redis shares small integers.
-            return own == b":1\r\n" and theirs == b":2147483647\r\n"
+            # Redis shares small integers, and what a command has brought while it is kept for EXEC.
+            return own == b":1\r\n" and theirs in (b":2\r\n", b":2147483647\r\n")
         # Redis counts from the last use, here it is from the last write.
         return subcommand == b"idletime" and is_both(own, theirs, rb":\d+\r\n")
 
@@ -338,9 +338,8 @@ class Run:
         """Begins one, or ends one; in between others may come."""
         choose = self._random.choice
         if number not in self._in_transaction:
-            # A watched key that was missing, and was made and removed since, is what it was: EXEC goes on.
             key = wire.as_bytes(self._generator.key())
-            watch = choose(([], [[b"SET", key, b"1"], [b"WATCH", key]]))
+            watch = choose(([], [[b"WATCH", key]], [[b"SET", key, b"1"], [b"WATCH", key]]))
             if watch and choose((False, True)):
                 return [*watch, *self._commands(3)]
             self._in_transaction.add(number)

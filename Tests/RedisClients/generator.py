@@ -290,7 +290,7 @@ class Generator:
 
     def pieces(self, data):
         """The same bytes, cut at random."""
-        if self.one_in(3):
+        if self.one_in(3) or not data:
             return [data]
         ends = sorted(self.random.randrange(1, len(data) + 1) for _ in range(self.random.choice((1, 3, 10))))
         return [data[begin:end] for begin, end in zip([0, *ends], [*ends, len(data)]) if begin < end]

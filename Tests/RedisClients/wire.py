@@ -35,8 +35,11 @@ def reply_end(buffer, position=0):
         if kind in (b"$", b"=", b"!"):
             if line != b"-1":
                 position += int(line) + 2
-        elif kind in (b"*", b"~", b">"):
+        elif kind in (b"*", b"~"):
             missing += max(0, int(line))
+        elif kind == b">":
+            # What is pushed out of band stands in front of a reply here.
+            missing += int(line) + 1
         elif kind == b"%":
             missing += 2 * int(line)
         elif kind == b"|":

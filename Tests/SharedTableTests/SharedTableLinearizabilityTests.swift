@@ -120,10 +120,10 @@ extension SharedTableSuites {
 
 /// What the threads of a round have done with each key, each in its order.
 private final class RegisterHistories: Sendable {
-    private let operations: Mutex<[[[RegisterOperation]]]>
+    private let operations: Locked<[[[RegisterOperation]]]>
 
     init(threads: Int) {
-        operations = Mutex(Array(repeating: Array(repeating: [], count: threads), count: RegisterValue.counts.count))
+        operations = Locked(Array(repeating: Array(repeating: [], count: threads), count: RegisterValue.counts.count))
     }
 
     func append(_ operation: RegisterOperation, _ thread: Int, _ key: Int) {

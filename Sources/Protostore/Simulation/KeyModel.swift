@@ -226,7 +226,8 @@ extension SimulatedOperation {
     /// Whether an answer describes the record that it is about, or none.
     private func permitsFacts(_ answer: SimulatedAnswer, _ value: KeyVersion) -> Bool {
         let facts = answer.facts
-        return (facts.sequence != 0) == value.isPut && (facts.writtenMilliseconds != 0) == value.isPut
+        let isOfRecord = facts.sequence != 0 && !DeletionCounts.isMark(facts.sequence)
+        return isOfRecord == value.isPut && (facts.writtenMilliseconds != 0) == value.isPut
             && facts.valueBytes == value.valueBytes && facts.valueType == value.valueType
             && facts.expiryMilliseconds == value.expiryMilliseconds
     }

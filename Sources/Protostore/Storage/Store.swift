@@ -138,13 +138,18 @@ package final class Store: Sendable {
     /// - Throws: the error of the first failing write or flush.
     package func close(logEnds: [CommitReference]?) throws(SystemError) {
         guard let logEnds, opening.parts.health.acceptsWrites else {
-            logger.warning("the store was not closed in order: the next start checks the ends of its logs")
+            sayNotClosed()
             return try abandon()
         }
         defer { try? abandon() }
-        try SystemError.naming(datafile.path) { () throws(SystemError) in
+        let isClosed = try SystemError.naming(datafile.path) { () throws(SystemError) in
             try opening.close(datafile.file, logEnds: logEnds) { saveIndex(logEnds: $0) }
         }
+        if !isClosed { sayNotClosed() }
+    }
+
+    private func sayNotClosed() {
+        logger.warning("the store was not closed in order: the next start checks the ends of its logs")
     }
 
     /// Closes a store on which no shard has worked yet.

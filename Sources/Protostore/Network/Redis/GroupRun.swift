@@ -34,7 +34,7 @@ final class GroupRun {
         var ticket = RequestTable.none
         var isHeld = false
         var existed = false
-        /// Of its record; 0 = none.
+        /// Of its record, or the mark of there being none.
         var sequence: UInt64 = 0
     }
 
@@ -94,7 +94,7 @@ final class GroupRun {
         keys[position].isHeld = true
         places.append(position)
         keys[position].existed = reply.existed
-        keys[position].sequence = reply.existed ? reply.sequence : 0
+        keys[position].sequence = reply.sequence
         guard reply.existed, keeps, purpose != .watch else { return keyspace.add(keys[position].name, nil) }
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(reply.valueBytes), alignment: 1)
         copy.copyMemory(from: reply.valueBuffer)

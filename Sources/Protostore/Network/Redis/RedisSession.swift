@@ -50,7 +50,7 @@ final class RedisSession {
     var transactionBytes = 0
     /// A command after MULTI was wrong: EXEC will refuse.
     var isTransactionSpoiled = false
-    /// The watched keys, with the sequence number of the record that each had; 0 = none.
+    /// The watched keys, with the sequence number of the record that each had, or the mark of none.
     var watched: [KeyName: UInt64] = [:]
     var isMonitor = false
     var isEvictable = true

@@ -195,6 +195,7 @@ extension Shard where Memory: ~Copyable {
         case (nil, nil): break
         }
         dropValue(of: number)
+        if slot == nil { deletions.note(key.hash) }
         pending[number].base = slot == nil ? .absent : .present
         pending[number].slot = slot
         pending[number].isDoubtful = false

@@ -12,7 +12,7 @@ extension Shard where Memory: ~Copyable {
         case .unreadable:
             replies.append(ShardReply(.unreadable, to: request))
             return .finished
-        case .absent(nil): break
+        case .absent(nil): reply.sequence = deletions.mark(of: pending[number].hash)
         case .stored(let facts, _):
             reply.existed = true
             reply.describe(facts)

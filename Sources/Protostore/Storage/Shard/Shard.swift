@@ -47,6 +47,7 @@ package struct Shard<Memory: IndexMemory & ~Copyable>: ~Copyable {
     package internal(set) var counters = ShardCounters()
 
     var pending: PendingKeys
+    var deletions = DeletionCounts()
     /// Keys and groups whose next record found no room, in order.
     var stalledKeys: Ring<UInt32>
     var stalledGroups: Ring<ShardRequest>

@@ -141,7 +141,8 @@ package struct ShardReply: BitwiseCopyable, @unchecked Sendable {
     package var expiryMilliseconds: UInt64 = 0
     /// When the record was written, in milliseconds since 1970.
     package var writtenMilliseconds: UInt64 = 0
-    /// Of the record; 0 = there was none. No two versions of a key have the same.
+    /// Of the record; no two versions of a key have the same. Where there was none: 0, and of a hold
+    /// a mark that changes where the key was there meanwhile (``DeletionCounts``).
     package var sequence: UInt64 = 0
     /// Of the value.
     package var valueType: UInt8 = 0
