@@ -78,6 +78,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
     /// What compaction is copying of a dead namespace keeps its slots.
     case moveDeadSlots
 
+    /// Hardly any history shows it: one of some 10,000. The write has the higher sequence number wherever
+    /// it and the copy are read.
+    package var isHardlySeen: Bool { self == .copyUnapplied }
+
     #if PLANTED_BUGS
     // Sendable because it is chosen before any thread starts that may look at it.
     nonisolated(unsafe) private static var chosen: PlantedBug?
