@@ -13,7 +13,7 @@ from .latency import halfload, qd1
 from .mixed_loads import read_while_write
 from .processors import cpu, threads
 from .reads import misses
-from .redis_protocol import redis_disk, redis_latency, redis_memory, redis_protocol, redis_scan
+from .redis_protocol import redis_disk, redis_latency, redis_memory, redis_overwrites, redis_protocol, redis_scan
 from .restarts import restart
 from .shared_table import shared_table
 from .startup import start
@@ -24,7 +24,7 @@ from .write_latency import write_latency
 READS = (iops, qd1, misses, threads, batching, halfload, start, cpu, allocations, limits, generate)
 WRITES = (durable, write_latency, commits, read_while_write, sync_modes, restart, compaction, compaction_disk, backup)
 TABLES = (shared_table,)
-REDIS = (redis_protocol, redis_disk, redis_scan, redis_latency, redis_memory)
+REDIS = (redis_protocol, redis_overwrites, redis_disk, redis_scan, redis_latency, redis_memory)
 
 
 def _name(function):

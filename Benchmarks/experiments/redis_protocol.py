@@ -23,6 +23,8 @@ class Kind:
     rate_goal: str | None = ">= 1"
     # Every request is a GET of a key that is not there.
     misses: bool = False
+    # So many keys are there before.
+    keys: int = 0
 
 
 SPREAD = ("-r", "1000000000")
@@ -38,6 +40,12 @@ DURABLE = [
     Kind("durable SET of one hot key", VALUE, rate_goal=">= 1"),
 ]
 EVERYSEC = [Kind("SET of new keys, everysec", (*VALUE, *SPREAD))]
+OLD_KEYS = 200_000
+OVERWRITES = [Kind("SET of old keys, everysec", (*VALUE, "-r", str(OLD_KEYS)), keys=OLD_KEYS)]
+SYNC = {
+    "everysec": (("--sync", "everysec"), ("--appendonly", "yes", "--appendfsync", "everysec")),
+    "always": (("--sync", "always"), ("--appendonly", "yes", "--appendfsync", "always")),
+}
 
 
 def redis_protocol(settings):
@@ -45,10 +53,17 @@ def redis_protocol(settings):
     figures, samples = [], {"runs": [], "configurations": []}
     for kinds, ours, theirs in (
         (IN_MEMORY, (), ("--appendonly", "no")),
-        (DURABLE, ("--sync", "always"), ("--appendonly", "yes", "--appendfsync", "always")),
-        (EVERYSEC, ("--sync", "everysec"), ("--appendonly", "yes", "--appendfsync", "everysec")),
+        (DURABLE, *SYNC["always"]),
+        (EVERYSEC, *SYNC["everysec"]),
     ):
         measure(kinds, ours, theirs, settings, figures, samples)
+    return figures, samples
+
+
+def redis_overwrites(settings):
+    """SET over keys that are there, through the Redis protocol with everysec, beside redis-server."""
+    figures, samples = [], {"runs": [], "configurations": []}
+    measure(OVERWRITES, *SYNC["everysec"], settings, figures, samples)
     return figures, samples
 
 
@@ -60,6 +75,8 @@ def measure(kinds, our_options, their_options, settings, figures, samples):
         theirs = stack.enter_context(redis.RedisServer(theirs_directory, their_options))
         samples["configurations"] += [programs.command_line(ours.command), programs.command_line(theirs.command)]
         for kind in kinds:
+            for server in (ours, theirs):
+                redis.fill(server.port, kind.keys, b"x" * 1000)
             counts = [requests_that_fill(settings.seconds, server, kind) for server in (ours, theirs)]
             runs = []
             for number in range(settings.pairs):
