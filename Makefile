@@ -71,7 +71,7 @@ fuzz: bootstrap ## Fuzz the parser of the Redis protocol for FUZZ_SECONDS; needs
 
 clients: build ## Use a server by the Redis protocol: as redis-server is, by its clients, by strangers, and while it is killed
 	scripts/bootstrap clients
-	PROTOSTORE_TEST_FACTOR=$(CLIENTS_FACTOR) python3 -m unittest Tests.RedisClients
+	PROTOSTORE_TEST_FACTOR=$(CLIENTS_FACTOR) python3 -m Tests.RedisClients
 
 powercut: build ## Cut the power under real servers on a real file system; needs root, FUSE and loop devices
 	scripts/bootstrap soak

@@ -60,10 +60,24 @@ def redis_protocol(settings):
     return figures, samples
 
 
+# A record of OVERWRITES is 1,072 bytes at a multiple of 64: one read of three sectors, wherever it starts.
+OLD_RECORD_READ_BYTES = 1536
+
+
 def redis_overwrites(settings):
-    """SET over keys that are there, through the Redis protocol with everysec, beside redis-server."""
+    """SET over keys that are there, through the Redis protocol with everysec, beside redis-server and fio's reads."""
     figures, samples = [], {"runs": [], "configurations": []}
     measure(OVERWRITES, *SYNC["everysec"], settings, figures, samples)
+    rates = [ours["rate"] for ours, _ in samples["runs"][0]["pairs"]]
+    with stores.empty(settings.directory, "redis-overwrites") as store, programs.Server(store) as server:
+        redis.fill(server.port, OLD_KEYS, b"x" * 1000)
+        reads = [
+            programs.fio_random_reads(
+                stores.Store(store.path, OLD_KEYS, 1000, 1000), {OLD_RECORD_READ_BYTES: 100}, 128, min(settings.seconds, 5),
+                batch=16)["iops"]
+            for _ in rates]
+    # The goal is the lower of this and of redis-server's rate.
+    figures.append(Figure.ratio("the same over fio's reads/s of the old records", list(zip(rates, reads)), ">= 0.9", sides=("ours", "fio")))
     return figures, samples
 
 

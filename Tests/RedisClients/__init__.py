@@ -1,4 +1,5 @@
-"""Tests of whole servers by the Redis protocol: `python3 -m unittest Tests.RedisClients`, or one module of it.
+"""Tests of whole servers by the Redis protocol: `python3 -m Tests.RedisClients`, or `python3 -m unittest`
+with one module of it.
 
 They use .build/release/run, or what is in the directory of PROTOSTORE_PROGRAMS. Random ones repeat
 exactly: PROTOSTORE_TEST_FACTOR makes them longer, PROTOSTORE_TEST_SEEDS names the seeds to run.

@@ -35,6 +35,7 @@ KEY_COMMANDS = [
 CONNECTION = [
     "ping", "echo", "select", "client", "command", "wait", "time", "unknown", "hello", "readonly", "auth", "debug"]
 KEYSPACE = ["dbsize", "keys", "randomkey", "scan"]
+DATABASE_CHANGES = ["flushdb", "flushall", "swapdb"]
 
 
 class Generator:
@@ -192,11 +193,13 @@ class Generator:
             case "getbit":
                 return [self.key(), self.bit_offset()]
             case "bitcount":
-                return [self.key(), *random.choice(([], [self.integer(), self.integer()]))]
+                return [self.key(), *random.choice((
+                    [], [self.integer(), self.integer()],
+                    [self.integer(), self.integer(), self.word(random.choice(("BIT", "BYTE")))]))]
             case "bitpos":
                 return [self.key(), random.choice((0, 1, 2, b"a")), *random.choice((
                     [], [self.integer()], [self.integer(), self.integer()],
-                    [self.integer(), self.integer(), self.word("BIT")]))]
+                    [self.integer(), self.integer(), self.word(random.choice(("BIT", "BYTE")))]))]
             case "bitop":
                 return [self.word(random.choice(("AND", "OR", "XOR", "NOT"))), *self.some(4, self.key)]
             case "bitfield" | "bitfield_ro":
@@ -250,6 +253,10 @@ class Generator:
                 # More than there are keys, or places of keys that were.
                 return [0, self.word("COUNT"), 5000, *self.maybe(3, self.word("MATCH"), self._pattern()),
                         *self.maybe(5, self.word("TYPE"), random.choice(("string", "hash")))]
+            case "flushdb" | "flushall":
+                return self.maybe(3, self.word(random.choice(("SYNC", "ASYNC"))))
+            case "swapdb":
+                return [self._database(), self._database()]
             case "time" | "readonly" | "dbsize" | "randomkey":
                 return []
         return [self.key()]

@@ -13,8 +13,9 @@ ARGUMENTS = [
 ]
 GROUPS = {
     "strings": generator.STRINGS + generator.BITS,
-    "keys": generator.KEY_COMMANDS + generator.KEYSPACE + ["set"] * 4 + ["get"],
-    "all": generator.STRINGS + generator.BITS + generator.KEY_COMMANDS + generator.KEYSPACE + generator.CONNECTION,
+    "keys": generator.KEY_COMMANDS + generator.KEYSPACE + ["swapdb"] + ["set"] * 4 + ["get"],
+    "all": generator.STRINGS + generator.BITS + generator.KEY_COMMANDS + generator.KEYSPACE + generator.DATABASE_CHANGES
+    + generator.CONNECTION,
 }
 
 
@@ -47,6 +48,9 @@ class DifferentialTests(unittest.TestCase):
             ["SET a 0", "WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "MULTI", "SET a 1", "DEL a", "EXEC", "MULTI", "PING", "EXEC"],
+            ["SET a 1", "WATCH a", "FLUSHDB", "MULTI", "PING", "EXEC"],
+            ["DEL a", "WATCH a", "FLUSHALL", "MULTI", "PING", "EXEC"],
+            ["SET a 1", "WATCH a", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "EXISTS a", "SELECT 1", "GET a", "SWAPDB 1 0"],
             ["DEL a", "WATCH a", "DEL a", "GETDEL a", "MULTI", "PING", "EXEC"],
             ["SET a 0", "WATCH a", "SET b 1", "RENAME b a", "RENAME a b", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "PEXPIRE a 1", "UNWATCH", "MULTI", "PING", "EXEC"],

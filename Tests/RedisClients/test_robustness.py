@@ -210,6 +210,40 @@ class RobustnessTests(unittest.TestCase):
         self.assert_logged(server, "client-query-buffer-limit")
         self.assert_others_are_served(server)
 
+    # What concerns others' connections
+
+    def test_a_pause_holds_writes_back(self):
+        server = self.serve()
+        connection = self.connect(server)
+        self.assertEqual(self.other.call("CLIENT", "PAUSE", 600_000, "WRITE"), b"+OK\r\n")
+        connection.send(wire.request("SET", "a", 1) + wire.request("PING"))
+        self.assertEqual([self.other.call("GET", "a") for _ in range(3)], [b"$-1\r\n"] * 3)
+        self.assertEqual(self.other.call("CLIENT", "UNPAUSE"), b"+OK\r\n")
+        self.assertEqual(connection.replies(2), [b"+OK\r\n", PONG])
+        self.assertEqual(self.other.call("CLIENT", "PAUSE", 100), b"+OK\r\n")
+        self.assertEqual(connection.call("GET", "a"), b"$1\r\n1\r\n")
+
+    def test_monitor_shows_what_is_carried_out(self):
+        server = self.serve()
+        watcher, connection = self.connect(server), self.connect(server)
+        self.assertEqual(watcher.call("MONITOR"), b"+OK\r\n")
+        for words in (["SET", "a", "1 \n"], ["MULTI"], ["INCR", "b"], ["EXEC"], ["NOTHING"], ["AUTH", "hidden"]):
+            connection.call(*words)
+        shown = [watcher.reply().split(b"] ", 1)[1] for _ in range(5)]
+        self.assertEqual(shown, [
+            b'"SET" "a" "1 \\n"\r\n', b'"MULTI"\r\n', b'"INCR" "b"\r\n', b'"EXEC"\r\n', b'"AUTH" "(redacted)"\r\n'])
+
+    def test_shutdown_stops_the_server(self):
+        server = self.serve()
+        connection = self.connect(server)
+        self.assertEqual(connection.call("SET", "a", 1), b"+OK\r\n")
+        connection.send(wire.request("SHUTDOWN", "NOSAVE"))
+        connection.until_closed()
+        self.other.close()
+        self.assertEqual(server.server.process.wait(timeout=60), 0)
+        server.start()
+        self.assertEqual(self.connect(server).call("GET", "a"), b"$1\r\n1\r\n")
+
     # Who may come in
 
     def test_password(self):

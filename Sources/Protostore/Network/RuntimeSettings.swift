@@ -34,8 +34,6 @@ package final class RuntimeSettings: Sendable {
         package var isProtected = true
         /// The native protocol, which has no password, is served although there is one.
         package var allowsNative = false
-        /// Expired keys are removed in the background, not only when they are looked at.
-        package var expiresActively = true
 
         package init() {}
     }
@@ -51,7 +49,6 @@ package final class RuntimeSettings: Sendable {
     private let latencyThresholdWord: Atomic<Int>
     private let isProtectedWord: Atomic<Bool>
     private let allowsNativeWord: Atomic<Bool>
-    private let expiresActivelyWord: Atomic<Bool>
     private let generationWord = Atomic<UInt64>(0)
     private let clientCountWord = Atomic<Int>(0)
 
@@ -71,7 +68,6 @@ package final class RuntimeSettings: Sendable {
         latencyThresholdWord = Atomic(values.latencyThresholdMilliseconds)
         isProtectedWord = Atomic(values.isProtected)
         allowsNativeWord = Atomic(values.allowsNative)
-        expiresActivelyWord = Atomic(values.expiresActively)
     }
 
     // MARK: Read by anybody
@@ -88,7 +84,6 @@ package final class RuntimeSettings: Sendable {
     package var slowLogEntriesMax: Int { slowLogEntriesWord.load(ordering: .relaxed) }
     package var latencyThresholdMilliseconds: Int { latencyThresholdWord.load(ordering: .relaxed) }
     package var isProtected: Bool { isProtectedWord.load(ordering: .relaxed) }
-    package var expiresActively: Bool { expiresActivelyWord.load(ordering: .relaxed) }
     package var requiresPassword: Bool { password.requiresPassword }
 
     /// Whether the native protocol is served: a password turns it off unless asked otherwise.
@@ -145,7 +140,6 @@ package final class RuntimeSettings: Sendable {
         values.latencyThresholdMilliseconds = latencyThresholdMilliseconds
         values.isProtected = isProtected
         values.allowsNative = allowsNative
-        values.expiresActively = expiresActively
         return values
     }
 
@@ -165,7 +159,6 @@ package final class RuntimeSettings: Sendable {
         latencyThresholdWord.store(values.latencyThresholdMilliseconds, ordering: .relaxed)
         isProtectedWord.store(values.isProtected, ordering: .relaxed)
         allowsNativeWord.store(values.allowsNative, ordering: .relaxed)
-        expiresActivelyWord.store(values.expiresActively, ordering: .relaxed)
         generationWord.add(1, ordering: .releasing)
     }
 

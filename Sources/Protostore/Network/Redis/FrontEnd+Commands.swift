@@ -113,9 +113,11 @@ extension FrontEnd {
         let connection = connections.at(index)
         switch CommandTable.find(arguments) {
         case .failed(let reply):
+            if let command = CommandTable.find(named: arguments[0]) { commandStatistics.noteRejected(command.number) }
             return reject(reply, of: index)
         case .found(let spec):
             if !connection.pointee.redis.isAuthenticated, !spec.flags.contains(.noAuth) {
+                commandStatistics.noteRejected(spec.number)
                 return reject(.error("NOAUTH Authentication required."), of: index)
             }
             if let session = connection.pointee.redis.session, session.transaction != nil, !isCarriedOutInMulti(spec) {
@@ -144,7 +146,7 @@ extension FrontEnd {
     func surroundings(of index: UInt32) -> CommandSurroundings {
         CommandSurroundings(
             namespaces: namespaces, database: connections.at(index).pointee.redis.database,
-            nowMilliseconds: nowMilliseconds, valueBytesMax: limits.valueBytesMax,
+            nowMilliseconds: nowMilliseconds, valueBytesMax: min(limits.valueBytesMax, services.settings.bulkBytesMax),
             replyBytesMax: services.settings.replyBytesMax)
     }
 

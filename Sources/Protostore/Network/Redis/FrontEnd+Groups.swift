@@ -14,7 +14,7 @@ extension FrontEnd {
 
     mutating func startGroup(
         _ purpose: GroupRun.Purpose, _ commands: [QueuedCommand], chargedBytes: Int,
-        watched: [KeyName: UInt64] = [:], of index: UInt32
+        watched: [KeyName: WatchedKey] = [:], of index: UInt32
     ) -> Taking {
         let surroundings = surroundings(of: index)
         let keys = keys(of: commands, watched, surroundings)
@@ -50,7 +50,7 @@ extension FrontEnd {
 
     /// All keys of the commands, each once, in the order in which they are taken.
     private func keys(
-        of commands: [QueuedCommand], _ watched: [KeyName: UInt64], _ surroundings: CommandSurroundings
+        of commands: [QueuedCommand], _ watched: [KeyName: WatchedKey], _ surroundings: CommandSurroundings
     ) -> [GroupRun.Key] {
         var isRead: [KeyName: Bool] = [:]
         for name in watched.keys { isRead[name] = true }
@@ -165,7 +165,9 @@ extension FrontEnd {
     /// Remembers what the keys are for the connection's next EXEC.
     private func watch(_ run: GroupRun) {
         guard let session = connections.find(run.connection)?.pointee.redis.session else { return }
-        for key in run.keys where session.watched[key.name] == nil { session.watched[key.name] = key.sequence }
+        for key in run.keys where session.watched[key.name] == nil {
+            session.watched[key.name] = WatchedKey(sequence: key.sequence, database: run.surroundings.database)
+        }
     }
 
     /// Makes what the commands have changed durable, and lets go of the keys.

@@ -242,8 +242,11 @@ extension FrontEnd {
     }
 
     /// Counts a command that was answered without a shard.
-    mutating func noteAtOnce(_ reply: Reply) {
-        commandStatistics.note(currentCommand, nanoseconds: 0, failed: reply.isError)
+    mutating func noteAtOnce(_ reply: Reply) { note(reply, to: currentCommand) }
+
+    /// Counts a command by its number that has its reply, and takes no time of its own.
+    mutating func note(_ reply: Reply, to command: Int) {
+        commandStatistics.note(command, nanoseconds: 0, failed: reply.isError)
         if case .error(let line) = reply { noteError(line) }
     }
 

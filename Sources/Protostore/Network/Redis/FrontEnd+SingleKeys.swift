@@ -71,13 +71,14 @@ extension FrontEnd {
 
     mutating func startUpdate(
         _ function: @escaping CommandFunction, _ arguments: CommandArguments, key: UnsafeRawBufferPointer,
-        chargedBytes: Int, of index: UInt32
+        chargedBytes: Int, transaction: [QueuedCommand] = [], of index: UInt32
     ) -> Taking {
         if let refused = refuseLongKey(key, of: index) { return refused }
         guard mayWrite(key, of: index), allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         let update = RedisUpdate(
             function, OwnedArguments(copying: arguments),
-            key: KeyName(namespace: namespace(of: index), bytes: Array(key)), surroundings(of: index))
+            key: KeyName(namespace: namespace(of: index), bytes: Array(key)), surroundings(of: index),
+            transaction: transaction)
         let ticket = takeWrite(.work, key, of: index)
         table.setWork(.update(update), of: ticket)
         var details = WriteDetails()
@@ -204,6 +205,9 @@ extension FrontEnd {
         case .read(let read): complete(read, reply, of: index)
         case .update(let update):
             countWrite(reply.status)
+            if case .array(let replies) = update.reply {
+                for (command, reply) in zip(update.transaction, replies) { note(reply, to: command.spec.number) }
+            }
             deliver(reply.status == .done ? update.reply : Self.errorReply(reply), to: reply.ticket, of: index)
         case .none, .group, .member, .server, .scan: break
         }

@@ -18,6 +18,7 @@ extension FrontEnd {
         _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
     ) -> Taking {
         guard canBeQueued(spec) else {
+            commandStatistics.noteRejected(spec.number)
             return reject(Self.notInTransaction, of: index)
         }
         let byteCount = arguments.byteCount
@@ -93,6 +94,7 @@ extension FrontEnd {
             ?? startGroup(
                 .transaction, commands, chargedBytes: session.transactionBytes, watched: session.watched, of: index)
         guard taking == .taken else { return taking }
+        for command in commands { noteForMonitors(command.spec, command.arguments.view, of: index) }
         endTransaction(session)
         // What follows a SELECT in it must find the database selected.
         if !commands.allSatisfy(\.isOfKeys) { connections.at(index).pointee.redis.isExclusive = true }
@@ -121,7 +123,9 @@ extension FrontEnd {
         let arguments = OwnedArguments([Array("EXEC".utf8)])
         return withExtendedLifetime(arguments) {
             key.bytes.withUnsafeBytes {
-                startUpdate(function, arguments.view, key: $0, chargedBytes: session.transactionBytes, of: index)
+                startUpdate(
+                    function, arguments.view, key: $0, chargedBytes: session.transactionBytes, transaction: commands,
+                    of: index)
             }
         }
     }
@@ -174,7 +178,7 @@ extension FrontEnd {
     mutating func runTransaction(_ run: GroupRun) {
         while run.replies.count < run.commands.count {
             guard let reply = carryOutNext(run) else { return }
-            run.replies.append(reply)
+            take(reply, of: run)
         }
         run.reply = run.replies.reply
         commit(run)
@@ -182,8 +186,13 @@ extension FrontEnd {
 
     /// The command that the transaction waits for was carried out.
     mutating func resume(_ run: GroupRun, with reply: Reply) {
-        run.replies.append(reply)
+        take(reply, of: run)
         runTransaction(run)
+    }
+
+    private mutating func take(_ reply: Reply, of run: GroupRun) {
+        note(reply, to: run.commands[run.replies.count].spec.number)
+        run.replies.append(reply)
     }
 
     /// - Returns: nil where a walk or the main thread brings the reply.

@@ -47,7 +47,7 @@ final class GroupRun {
     /// In order of shard and hash.
     var keys: [Key]
     /// What WATCH has seen, of a transaction.
-    let watched: [KeyName: UInt64]
+    let watched: [KeyName: WatchedKey]
     let group = CommitGroup()
     let keyspace = Keyspace()
     /// Of the keys of `keyspace`, where they are in `keys`.
@@ -72,7 +72,7 @@ final class GroupRun {
 
     init(
         _ purpose: Purpose, connection: ConnectionID, ticket: UInt32, commands: [QueuedCommand], keys: [Key],
-        watched: [KeyName: UInt64] = [:], _ surroundings: CommandSurroundings
+        watched: [KeyName: WatchedKey] = [:], _ surroundings: CommandSurroundings
     ) {
         self.purpose = purpose
         self.connection = connection
@@ -138,6 +138,8 @@ final class GroupRun {
 
     /// Whether a key is not any more what WATCH has seen.
     var isWatchBroken: Bool {
-        keys.contains { key in watched[key.name].map { $0 != key.sequence } ?? false }
+        keys.contains { key in
+            watched[key.name].map { $0.hasChanged(key.name, sequence: key.sequence, surroundings.namespaces) } ?? false
+        }
     }
 }

@@ -50,8 +50,7 @@ final class RedisSession {
     var transactionBytes = 0
     /// A command after MULTI was wrong: EXEC will refuse.
     var isTransactionSpoiled = false
-    /// The watched keys, with the sequence number of the record that each had, or the mark of none.
-    var watched: [KeyName: UInt64] = [:]
+    var watched: [KeyName: WatchedKey] = [:]
     var isMonitor = false
     var isEvictable = true
     /// The last command, by its number.
@@ -70,6 +69,20 @@ final class RedisSession {
         transactionBytes = 0
         isTransactionSpoiled = false
         watched = [:]
+    }
+}
+
+/// What WATCH has seen of a key.
+struct WatchedKey {
+    /// Of its record, or the mark of there being none.
+    let sequence: UInt64
+    let database: Int
+
+    /// Whether it is something else by now.
+    func hasChanged(_ name: KeyName, sequence now: UInt64, _ namespaces: [UInt32]) -> Bool {
+        // FLUSHDB and SWAPDB give a database another namespace.
+        let isMoved = namespaces[database] != name.namespace && !DeletionCounts.isMark(sequence)
+        return isMoved || now != sequence
     }
 }
 
@@ -161,18 +174,21 @@ final class RedisUpdate: @unchecked Sendable {
     let arguments: OwnedArguments
     private let surroundings: CommandSurroundings
     private let key: KeyName
+    /// The commands of a transaction, whose replies are the elements of `reply`.
+    let transaction: [QueuedCommand]
     /// Keeps what the command stored until the shard has copied it.
     private var keyspace = Keyspace()
     private(set) var reply = Reply.none
 
     init(
         _ function: @escaping CommandFunction, _ arguments: OwnedArguments, key: KeyName,
-        _ surroundings: CommandSurroundings
+        _ surroundings: CommandSurroundings, transaction: [QueuedCommand] = []
     ) {
         self.function = function
         self.arguments = arguments
         self.key = key
         self.surroundings = surroundings
+        self.transaction = transaction
     }
 
     /// What the shard calls. The request's slot keeps this object until the reply.

@@ -61,7 +61,7 @@ struct ConfigCommand {
         }
         let password = changed.password
         changed.password = nil
-        try check(changed, willHavePassword: password.map { !$0.isEmpty } ?? state.settings.requiresPassword)
+        try check(changed)
         state.apply(changed, password: password)
         return .ok
     }
@@ -97,7 +97,7 @@ struct ConfigCommand {
     }
 
     /// What settings mean together.
-    private func check(_ changed: ServerConfiguration, willHavePassword: Bool) throws(Refusal) {
+    private func check(_ changed: ServerConfiguration) throws(Refusal) {
         let descriptors = state.descriptorsMax
         if changed.clientsMax > state.configuration.clientsMax, changed.clientsMax > descriptors {
             throw Refusal(

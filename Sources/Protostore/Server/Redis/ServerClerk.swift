@@ -236,7 +236,7 @@ final class ServerClerk {
             return MemoryCommand(state).perform(command)
         case .lastSave, .save, .backgroundSave: return SaveCommand(state).perform(command, words, flusher)
         case .shutdown: return ShutdownCommand().perform(words)
-        case .debug: return DebugCommand(state.settings).perform(words, protocolVersion: call.client.protocolVersion)
+        case .debug: return DebugCommand(state.store.planner).perform(words, protocolVersion: call.client.protocolVersion)
         case .clients: return ClientsCommand(call).perform(loops)
         }
     }

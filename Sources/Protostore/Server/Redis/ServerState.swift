@@ -77,7 +77,6 @@ final class ServerState {
     /// DEBUG SET-ACTIVE-EXPIRE is no setting of the configuration.
     private func keepingDebugSettings(_ values: RuntimeSettings.Values) -> RuntimeSettings.Values {
         var values = values
-        values.expiresActively = settings.expiresActively
         return values
     }
 

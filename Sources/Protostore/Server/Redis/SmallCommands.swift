@@ -1,9 +1,11 @@
+import Synchronization
+
 /// DEBUG SLEEP, SET-ACTIVE-EXPIRE and PROTOCOL.
 struct DebugCommand {
-    let settings: RuntimeSettings
+    let planner: SegmentPlanner
 
-    init(_ settings: RuntimeSettings) {
-        self.settings = settings
+    init(_ planner: SegmentPlanner) {
+        self.planner = planner
     }
 
     /// A day: beyond, the connection has had its time.
@@ -14,9 +16,7 @@ struct DebugCommand {
         case ("sleep", 3): return sleep(words)
         case ("set-active-expire", 3):
             guard let isActive = Int(words[2]) else { return .reply(.notAnInteger) }
-            var values = settings.values
-            values.expiresActively = isActive != 0
-            settings.apply(values)
+            planner.sweeps.store(isActive != 0, ordering: .relaxed)
             return .reply(.ok)
         case ("protocol", 3): return .reply(Self.sample(words.lowered(2), protocolVersion))
         case ("change-repl-id", 2): return .reply(.ok)

@@ -20,6 +20,10 @@ extension SegmentPlanner {
     func sweepStep<File: BlockFile & ~Copyable>(_ datafile: borrowing File, _ now: ShardTime) -> Bool {
         if now.monotonicNanoseconds >= sweep.dueNanoseconds {
             sweep.dueNanoseconds = now.monotonicNanoseconds &+ options.sweepMilliseconds &* 1_000_000
+            guard sweeps.load(ordering: .relaxed) else {
+                sweep.segments = []
+                return false
+            }
             sweep.segments = ledger.lines.indices.filter { isDue(ledger.lines[$0], now) }
             for shard in 0..<options.shardCount { tell(shard, .collectExpired) }
         }

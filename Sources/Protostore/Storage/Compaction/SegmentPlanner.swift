@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Decides which segments are freed, and when: compaction, expiry, deletes that cover
 /// nothing any more. A thread of its own, beside the segment maker, which waits for disks
 /// so that no shard has to.
@@ -69,6 +71,8 @@ package final class SegmentPlanner: @unchecked Sendable {
     /// has lost its summary, and stays as it is.
     let unsealedSegments: Set<Int>
 
+    /// Whether expired keys are looked for; they are not seen in any case. From any thread.
+    package let sweeps = Atomic<Bool>(true)
     var sweep = SweepState()
     /// Orders to sweep that are with shards, by segment.
     var sweepCounts: [Int: Int] = [:]

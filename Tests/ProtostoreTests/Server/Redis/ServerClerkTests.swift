@@ -383,9 +383,7 @@ import Testing
         }
         #expect(nanoseconds > Clock.monotonicNanoseconds())
         _ = try desk.reply("DEBUG SET-ACTIVE-EXPIRE 0")
-        #expect(!desk.settings.expiresActively)
-        _ = try desk.reply("CONFIG SET timeout 3")
-        #expect(!desk.settings.expiresActively)
+        #expect(!desk.state.store.planner.sweeps.load(ordering: .relaxed))
         guard case .map = try desk.reply("DEBUG PROTOCOL map") else {
             Issue.record("no map")
             return
