@@ -48,6 +48,7 @@ class DifferentialTests(unittest.TestCase):
             ["SET a 0", "WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "SET a 1", "DEL a", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "MULTI", "SET a 1", "DEL a", "EXEC", "MULTI", "PING", "EXEC"],
+            ["DEL a", "WATCH a", "SET a 1 EX 1000", "GETDEL a", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "FLUSHDB", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "FLUSHALL", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "EXISTS a", "SELECT 1", "GET a", "SWAPDB 1 0"],

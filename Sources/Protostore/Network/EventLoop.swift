@@ -73,23 +73,27 @@ package final class EventLoop: @unchecked Sendable {
         completions: consuming WakeDescriptor, shardCount: Int, busyPollNanoseconds: UInt64, failure: LoopFailure,
         settings: RuntimeSettings, logger: Logger
     ) throws(SystemError) {
+        let doorbell = try Doorbell()
+        let commands = try CommandInbox()
+        let epoll = try Epoll()
+        let edges: Epoll.Events = [.readable, .edgeTriggered]
+        try epoll.add(doorbell.rawDescriptor, edges, data: EventSource.doorbell.eventData)
+        try epoll.add(commands.rawDescriptor, edges, data: EventSource.commands.eventData)
+        try epoll.add(completions.rawValue, edges, data: EventSource.completions.eventData)
         self.number = number
         self.name = name
+        // Behind what can fail: they are given back by `deinit` alone.
         self.frontEnd = Self.placed(frontEnd)
         self.storage = Self.placed(storage)
+        self.doorbell = doorbell
+        self.commands = commands
+        self.epoll = epoll
         self.completions = completions
         self.busyPollNanoseconds = busyPollNanoseconds
         self.failure = failure
         self.settings = settings
         self.logger = logger
         routes = ShardRoutes(shardCount: shardCount)
-        doorbell = try Doorbell()
-        commands = try CommandInbox()
-        epoll = try Epoll()
-        let edges: Epoll.Events = [.readable, .edgeTriggered]
-        try epoll.add(doorbell.rawDescriptor, edges, data: EventSource.doorbell.eventData)
-        try epoll.add(commands.rawDescriptor, edges, data: EventSource.commands.eventData)
-        try epoll.add(self.completions.rawValue, edges, data: EventSource.completions.eventData)
     }
 
     deinit {

@@ -79,6 +79,8 @@ struct FrontEnd: ~Copyable {
     var currentCommand = 0
     /// What the values of the keys of all groups occupy.
     var groupBytes = 0
+    /// What the replies of updates occupy, which shards make.
+    let updateReplies: ReplyMemory
     /// What transactions have queued and WATCH has remembered, of all connections.
     var queuedBytes = 0
     /// For RANDOMKEY.
@@ -106,6 +108,7 @@ struct FrontEnd: ~Copyable {
         namespaceGeneration = databases.generation
         self.shortCircuitsReads = shortCircuitsReads
         self.logger = logger
+        updateReplies = ReplyMemory(byteCountMax: limits.replyBytesMax)
         requests = Ring(capacity: limits.requestsMax)
         table = RequestTable(capacity: limits.requestsMax)
         connections = ConnectionSlab(capacity: limits.connectionsMax)

@@ -84,6 +84,8 @@ struct ServerCall: Sendable {
     let connection: ConnectionID
     /// Comes back with the reply.
     let ticket: UInt32
+    /// A transaction waits for it, and others for the keys of that: it must not take long.
+    var holdsKeys = false
 
     init(
         command: Command, arguments: OwnedArguments, client: ClientSnapshot, loop: Int, connection: ConnectionID,

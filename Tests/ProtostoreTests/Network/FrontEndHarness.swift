@@ -41,6 +41,9 @@ final class FrontEndHarness {
 
     // MARK: Clients
 
+    /// The front end finds the client gone, whatever is under way.
+    func drop(_ client: Int) { frontEnd.close(ids[client].index) }
+
     /// - Returns: the client's number.
     func connect() throws -> Int {
         var pair: [CInt] = [-1, -1]

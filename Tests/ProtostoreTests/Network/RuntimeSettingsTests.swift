@@ -26,7 +26,6 @@ import Testing
         values.latencyThresholdMilliseconds = 9
         values.isProtected = false
         values.allowsNative = true
-        values.expiresActively = false
         #expect(RuntimeSettings(values).values == values)
         let settings = RuntimeSettings()
         let before = settings.generation

@@ -37,6 +37,9 @@ extension FrontEnd {
         let run = GroupRun(
             purpose, connection: connections.id(at: index), ticket: ticket, commands: commands, keys: keys,
             watched: watched, surroundings)
+        if commands.contains(where: \.isOfServer), let session = connections.at(index).pointee.redis.session {
+            run.client = snapshot(of: index, session)
+        }
         table.setWork(.group(run), of: ticket)
         var details = WriteDetails()
         details.group = run.group
@@ -222,7 +225,7 @@ extension FrontEnd {
     }
 
     private mutating func endReleasing(_ run: GroupRun) {
-        groupBytes -= run.copiedBytes
+        groupBytes -= run.copiedBytes + run.replies.byteCount
         let settles = run.committer != nil && run.failure == nil
         for position in run.keys.indices where !(settles && position == run.committer) {
             retire(run.keys[position].ticket)

@@ -226,13 +226,23 @@ extension FrontEnd {
 
     // MARK: Counting
 
+    /// Those have details like a write.
+    @inline(__always)
+    private func isWalkOrCall(_ ticket: UInt32) -> Bool {
+        guard table.slot(ticket).pointee.kind == .work else { return false }
+        return switch table.work(of: ticket) {
+        case .server, .scan: true
+        case .none, .read, .update, .group, .member: false
+        }
+    }
+
     /// Counts a request that has its reply.
     @inline(__always)
     private mutating func note(_ ticket: UInt32, isError: Bool) {
         let slot = table.slot(ticket)
         guard slot.pointee.kind != .placeholder else { return }
         let nanoseconds = nowNanoseconds &- slot.pointee.startNanoseconds
-        if slot.pointee.isWrite {
+        if slot.pointee.isWrite, !isWalkOrCall(ticket) {
             writeLatency.record(nanoseconds: nanoseconds)
         } else {
             latency.record(nanoseconds: nanoseconds)

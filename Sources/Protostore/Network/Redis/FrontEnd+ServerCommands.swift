@@ -24,14 +24,15 @@ extension FrontEnd {
     /// Sends a command of a transaction whose keys are held.
     /// - Returns: nil where it was sent.
     func call(_ command: QueuedCommand, of run: GroupRun) -> Reply? {
-        guard let desk = services.desk, let session = connections.find(run.connection)?.pointee.redis.session else {
-            return Reply.none
+        guard let desk = services.desk, var client = run.client else {
+            return .error("ERR there is nobody who could carry out \(command.spec.name)")
         }
-        desk.send(
-            ServerCall(
-                command: command.spec, arguments: command.arguments,
-                client: snapshot(of: run.connection.index, session), loop: Int(number), connection: run.connection,
-                ticket: run.ticket))
+        client.database = run.surroundings.database
+        var call = ServerCall(
+            command: command.spec, arguments: command.arguments, client: client, loop: Int(number),
+            connection: run.connection, ticket: run.ticket)
+        call.holdsKeys = true
+        desk.send(call)
         return nil
     }
 
@@ -87,13 +88,24 @@ extension FrontEnd {
                 filter.matches(snapshot(of: index, session))
             else { continue }
             count += 1
-            if connections.at(index).pointee.redis.isExclusive, !connections.at(index).pointee.redis.isInOrder {
+            if waitsForMainThread(index) {
                 connections.at(index).pointee.isInputEnded = true
             } else {
                 close(index)
             }
         }
         return count
+    }
+
+    /// Whether what the connection's next reply answers is with the main thread.
+    private func waitsForMainThread(_ index: UInt32) -> Bool {
+        let ticket = connections.at(index).pointee.redis.firstInOrder
+        guard ticket != RequestTable.none, table.slot(ticket).pointee.kind == .work else { return false }
+        return switch table.work(of: ticket) {
+        case .server: true
+        case .group(let run): run.client != nil && run.walk == nil
+        case .none, .read, .update, .member, .scan: false
+        }
     }
 
     // MARK: Time

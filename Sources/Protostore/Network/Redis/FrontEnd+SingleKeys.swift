@@ -78,7 +78,7 @@ extension FrontEnd {
         let update = RedisUpdate(
             function, OwnedArguments(copying: arguments),
             key: KeyName(namespace: namespace(of: index), bytes: Array(key)), surroundings(of: index),
-            transaction: transaction)
+            transaction: transaction, memory: updateReplies)
         let ticket = takeWrite(.work, key, of: index)
         table.setWork(.update(update), of: ticket)
         var details = WriteDetails()

@@ -111,7 +111,9 @@ extension FrontEnd {
     private mutating func startTransaction(
         ofOneKey commands: [QueuedCommand], _ session: RedisSession, of index: UInt32
     ) -> Taking? {
-        guard session.watched.isEmpty, commands.count <= Self.updateCommandsMax, commands.allSatisfy(\.isOfKeys)
+        // Those that only read go on where writes are refused: a hold for reading commits nothing.
+        guard session.watched.isEmpty, commands.count <= Self.updateCommandsMax, commands.allSatisfy(\.isOfKeys),
+            commands.contains(where: \.spec.writes)
         else { return nil }
         let surroundings = surroundings(of: index)
         guard let key = onlyKey(of: commands, surroundings), key.bytes.count <= Self.keyBytesMax else { return nil }
@@ -192,7 +194,9 @@ extension FrontEnd {
 
     private mutating func take(_ reply: Reply, of run: GroupRun) {
         note(reply, to: run.commands[run.replies.count].spec.number)
-        run.replies.append(reply)
+        groupBytes -= run.replies.byteCount
+        run.replies.append(reply, roomBytes: limits.replyBytesMax - groupBytes - run.replies.byteCount)
+        groupBytes += run.replies.byteCount
     }
 
     /// - Returns: nil where a walk or the main thread brings the reply.

@@ -35,7 +35,7 @@ extension FrontEnd {
         let database = group.surroundings.database
         let namespace = group.surroundings.namespaces[database]
         switch command {
-        case .databaseSize: return .integer(max(0, services.keyCount(database) + group.keysAdded(to: namespace)))
+        case .databaseSize: return .integer(max(0, keyCount(of: namespace) + group.keysAdded(to: namespace)))
         case .flushDatabase, .flushAll, .swapDatabases: return Self.notInTransaction
         case .scan, .keys, .randomKey:
             switch plan(command, arguments) {
@@ -43,7 +43,7 @@ extension FrontEnd {
             case .success(nil): return Self.nothingFound(command)
             case .success(let plan?):
                 let walk = ScanRun(plan, connection: group.connection, ticket: group.ticket, namespace: namespace)
-                guard services.keyCount(database) > 0 else {
+                guard keyCount(of: namespace) > 0 else {
                     walk.skipAll()
                     return goOn(walk, of: group)
                 }
@@ -53,6 +53,12 @@ extension FrontEnd {
                 return nil
             }
         }
+    }
+
+    /// Keys of a namespace that was a database's when the transaction came, and may be another's by now, or
+    /// nobody's: then nobody can have any of them.
+    private func keyCount(of namespace: UInt32) -> Int {
+        namespaces.firstIndex(of: namespace).map { services.keyCount($0) } ?? 0
     }
 
     /// Slots that a step of KEYS or RANDOMKEY looks at.
@@ -125,7 +131,7 @@ extension FrontEnd {
 
     /// A step of a transaction's walk is done.
     mutating func completeScan(_ walk: ScanRun, of group: GroupRun, _ reply: ShardReply) {
-        // Its keys are held: nobody is kept waiting for a reply that nobody reads.
+        // Its keys are held: they are not kept for a reply that nobody can read any more.
         let isWanted = connections.find(walk.connection) != nil
         guard let reply = isWanted ? take(reply, for: walk, of: group) : Reply.none else { return }
         group.walk = nil

@@ -64,6 +64,8 @@ final class GroupRun {
     var reply = Reply.none
     /// Of a transaction's commands that have run.
     var replies: TransactionReplies
+    /// Who asks, where commands are about the server.
+    var client: ClientSnapshot?
     /// What the transaction's next command waits for, where that is a walk.
     var walk: ScanRun?
     /// Values that the holds have brought, and their bytes.

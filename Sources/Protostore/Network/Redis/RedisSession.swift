@@ -99,6 +99,11 @@ struct QueuedCommand {
         }
     }
 
+    /// Whether the main thread carries it out.
+    var isOfServer: Bool {
+        if case .server = spec.execution { true } else { false }
+    }
+
     /// Whether its keys are all that it looks at or changes.
     var isOfKeys: Bool {
         switch spec.execution {
@@ -176,24 +181,45 @@ final class RedisUpdate: @unchecked Sendable {
     private let key: KeyName
     /// The commands of a transaction, whose replies are the elements of `reply`.
     let transaction: [QueuedCommand]
+    private let memory: ReplyMemory
+    /// What of it the reply has taken.
+    private var takenBytes = 0
     /// Keeps what the command stored until the shard has copied it.
     private var keyspace = Keyspace()
     private(set) var reply = Reply.none
 
     init(
         _ function: @escaping CommandFunction, _ arguments: OwnedArguments, key: KeyName,
-        _ surroundings: CommandSurroundings, transaction: [QueuedCommand] = []
+        _ surroundings: CommandSurroundings, transaction: [QueuedCommand] = [], memory: ReplyMemory
     ) {
         self.function = function
         self.arguments = arguments
         self.key = key
         self.surroundings = surroundings
         self.transaction = transaction
+        self.memory = memory
+    }
+
+    deinit {
+        memory.giveBack(takenBytes)
     }
 
     /// What the shard calls. The request's slot keeps this object until the reply.
     func makeShardUpdate() -> ShardUpdate {
         ShardUpdate { [unowned self] record in decide(record) }
+    }
+
+    private func takeMemory() -> Bool {
+        memory.giveBack(takenBytes)
+        takenBytes =
+            switch reply {
+            case .bulk(let bytes): bytes.count
+            case .array: RESPEncoder.encodedBytes(of: reply, version: .two)
+            default: 0
+            }
+        if memory.take(takenBytes) { return true }
+        takenBytes = 0
+        return false
     }
 
     private func decide(_ record: ShardUpdate.Record?) -> ShardUpdate.Outcome {
@@ -204,6 +230,10 @@ final class RedisUpdate: @unchecked Sendable {
                 KeyRecord(value: $0.value, expiryMilliseconds: $0.expiryMilliseconds, valueType: $0.valueType)
             })
         reply = function(surroundings.context(keyspace), arguments.view)
+        guard takeMemory() else {
+            reply = .error("ERR no memory is left for the reply: nothing was changed")
+            return .keep
+        }
         switch keyspace.change(at: 0) {
         case (.stored, let record?):
             return .put(record.value, expiryMilliseconds: record.expiryMilliseconds, valueType: record.valueType)

@@ -6,22 +6,30 @@ struct TransactionReplies {
     private let byteCountMax: Int
     private(set) var count = 0
     private var replies: [Reply] = []
-    private var byteCount = 0
+    /// What is kept.
+    private(set) var byteCount = 0
+    private var isTooLarge = false
 
     init(byteCountMax: Int) {
         self.byteCountMax = byteCountMax
     }
 
-    mutating func append(_ reply: Reply) {
+    /// - Parameter roomBytes: what may be kept more.
+    mutating func append(_ reply: Reply, roomBytes: Int = .max) {
         count += 1
-        guard byteCount <= byteCountMax else { return }
-        byteCount += RESPEncoder.encodedBytes(of: reply, version: .two)
-        if byteCount <= byteCountMax { replies.append(reply) } else { replies = [] }
+        guard !isTooLarge else { return }
+        let replyBytes = RESPEncoder.encodedBytes(of: reply, version: .two)
+        guard replyBytes <= min(byteCountMax - byteCount, roomBytes) else {
+            (isTooLarge, replies, byteCount) = (true, [], 0)
+            return
+        }
+        byteCount += replyBytes
+        replies.append(reply)
     }
 
     var reply: Reply {
-        byteCount <= byteCountMax
+        !isTooLarge
             ? .array(replies)
-            : .error("ERR the commands were carried out, but their replies occupy more than client-output-buffer-limit")
+            : .error("ERR the commands were carried out, but their replies occupy more than client-output-buffer-limit, or than there is memory")
     }
 }

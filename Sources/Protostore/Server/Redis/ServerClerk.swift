@@ -13,8 +13,8 @@ import Logging
 ///                                               then a round of reports ────────> reply
 /// ```
 ///
-/// Nothing in here waits. Each connection has one call under way, so what waits is bounded by
-/// the connections. A connection that is gone when its reply comes is its loop's affair.
+/// Nothing in here waits. Each call has a slot of its loop's ``RequestTable``, which bounds what waits.
+/// A connection that is gone when its reply comes is its loop's affair.
 final class ServerClerk {
     enum Outcome {
         case reply(Reply)
@@ -133,6 +133,7 @@ final class ServerClerk {
                 Waiting(call: call) { [count = loops.count] in
                     clients.complete(count: count).map { then($0.clients, $0.closed) }
                 })
+        case .later(_, let reply) where call.holdsKeys: answer(call, reply)
         case .later(let nanoseconds, let reply):
             deadlines.append(nanoseconds)
             waiting.append(

@@ -38,7 +38,8 @@
 /// for memory of replies: so front ends give the buffer of a reply back without waiting
 /// for any other reply. Room for more keys, in the index or in the shard's table, is not
 /// waited for but refused. A commit waits for room in the log, which compaction makes
-/// without waiting for keys that are held.
+/// without waiting for keys that are held. A group that has its keys may wait for a scan, or for
+/// the main thread: neither waits for any key.
 ///
 /// READING. Whoever holds several keys for reading (``WriteDetails/holdsForReading``) sees
 /// all members of any group or none. Such holds are released without a commit.

@@ -1,5 +1,5 @@
-/// How often keys were deleted, counted by some bits of their hash: tells whether a key that is
-/// missing twice may have been there in between.
+/// How often keys were deleted, or given a time at which they expire, counted by some bits of their
+/// hash: tells whether a key that is missing twice may have been there in between.
 ///
 /// 256 KiB per shard. That another key with the same bits is deleted in between, so that a key
 /// seems to have been there, happens to one of 65,536.

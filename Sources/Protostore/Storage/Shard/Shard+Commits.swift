@@ -195,7 +195,8 @@ extension Shard where Memory: ~Copyable {
         case (nil, nil): break
         }
         dropValue(of: number)
-        if slot == nil { deletions.note(key.hash) }
+        // One that will expire is gone without another word.
+        if slot?.expires ?? true { deletions.note(key.hash) }
         pending[number].base = slot == nil ? .absent : .present
         pending[number].slot = slot
         pending[number].isDoubtful = false

@@ -347,8 +347,7 @@ import Testing
         let calls = desk.takeAll()
         try #require(calls.count == 1)
         if clientGoes {
-            bench.harness.disconnect(client)
-            bench.harness.note(client, [.readable, .hangUp])
+            bench.harness.drop(client)
             bench.turn()
         }
         bench.harness.frontEnd.completeCall(calls[0].connection, ticket: calls[0].ticket, .bulk("text"))
@@ -388,6 +387,32 @@ import Testing
         #expect(receiveAll(bench, clients[0], "MGET 0 1\r\n").hasPrefix("*2\r\n$60000\r\n"))
         #expect(bench.harness.holdsNothing && bench.harness.frontEnd.groupBytes == 0 && bench.harness.frontEnd.queuedBytes == 0)
         #expect(bench.shards.heldCount == 0)
+    }
+
+    /// Shards make them before anybody knows how large they are: what finds no room changes nothing.
+    @Test func repliesOfUpdatesAreBoundedAllTogether() {
+        let memory = ReplyMemory(byteCountMax: 1000)
+        let surroundings = CommandSurroundings(
+            namespaces: [0], database: 0, nowMilliseconds: Self.now, valueBytesMax: 1 << 20, replyBytesMax: .max)
+        func update() -> RedisUpdate {
+            let arguments = OwnedArguments(["GETDEL", "a"].map { Array($0.utf8) })
+            guard case .found(let command) = CommandTable.find(arguments.view), case .write(let function) = command.execution
+            else { preconditionFailure("GETDEL writes") }
+            return RedisUpdate(
+                function, arguments, key: KeyName(namespace: 0, bytes: Array("a".utf8)), surroundings, memory: memory)
+        }
+        func carryOut(_ update: RedisUpdate) -> Bool {
+            [UInt8](repeating: 1, count: 600).withUnsafeBytes {
+                if case .delete = update.makeShardUpdate().decide(ShardUpdate.Record(RecordFacts(), value: $0)) { true } else { false }
+            }
+        }
+        var first: RedisUpdate? = update()
+        // Also where it is asked twice.
+        #expect(carryOut(first!) && carryOut(first!) && memory.bytes == 600)
+        let second = update()
+        #expect(!carryOut(second) && second.reply.isError && memory.bytes == 600)
+        first = nil
+        #expect(carryOut(second) && memory.bytes == 600)
     }
 
     /// Clients that ask for large replies and read none of them must not take all memory.

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Protostore
@@ -114,6 +115,10 @@ import Testing
         while store.time.wallMilliseconds < expiry { store.step() }
         #expect(store.get(key(3)) == .missing)
         #expect(store.keyCount > 0)
+        store.planner.sweeps.store(false, ordering: .relaxed)
+        store.run(1100)
+        #expect(store.keyCount > 0)
+        store.planner.sweeps.store(true, ordering: .relaxed)
         store.run(1100)
         #expect(store.keyCount == 0)
         for version in 0..<12 {
