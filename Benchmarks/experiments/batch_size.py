@@ -12,10 +12,11 @@ def batching(settings):
     """Requests per poll, system calls per request and latency with 1 to 256 clients."""
     store = settings.store()
     samples, points = [], []
+    numbers = CLIENTS[::4] if settings.quick else CLIENTS
     with programs.Server(store, stats_interval=0.5) as server:
         # All numbers of clients in turn, so that drift of the disk meets all.
         for _ in range(settings.pairs):
-            for clients in CLIENTS:
+            for clients in numbers:
                 first_line = server.log_line_count()
                 result = programs.load(server, store, clients=clients, inflight=1, seconds=max(settings.seconds, 2))
                 lines = [line for line in server.statistics(first_line) if line["requests/s"] > 0]
@@ -33,7 +34,7 @@ def batching(settings):
                     },
                 })
     figures = []
-    for clients in CLIENTS:
+    for clients in numbers:
         of_clients = [sample for sample in samples if sample["clients"] == clients]
         point = {name: statistics.median(sample[name] for sample in of_clients) for name in of_clients[0]}
         points.append(point)
