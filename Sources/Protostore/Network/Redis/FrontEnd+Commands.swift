@@ -113,12 +113,10 @@ extension FrontEnd {
         let connection = connections.at(index)
         switch CommandTable.find(arguments) {
         case .failed(let reply):
-            if let command = CommandTable.find(named: arguments[0]) { commandStatistics.noteRejected(command.number) }
-            return reject(reply, of: index)
+            return reject(reply, CommandTable.find(named: arguments[0]), of: index)
         case .found(let spec):
             if !connection.pointee.redis.isAuthenticated, !spec.flags.contains(.noAuth) {
-                commandStatistics.noteRejected(spec.number)
-                return reject(.error("NOAUTH Authentication required."), of: index)
+                return reject(.error("NOAUTH Authentication required."), spec, of: index)
             }
             if let session = connection.pointee.redis.session, session.transaction != nil, !isCarriedOutInMulti(spec) {
                 return queue(spec, arguments, session, of: index)
@@ -130,8 +128,10 @@ extension FrontEnd {
     }
 
     /// A wrong command spoils the transaction that it was meant for.
-    mutating func reject(_ reply: Reply, of index: UInt32) -> Taking {
+    /// - Parameter command: where its refusals are to be counted.
+    mutating func reject(_ reply: Reply, _ command: Command? = nil, of index: UInt32) -> Taking {
         guard admitAnswer(index) else { return .blocked }
+        if let command { commandStatistics.noteRejected(command.number) }
         let session = connections.at(index).pointee.redis.session
         if session?.transaction != nil { session?.isTransactionSpoiled = true }
         noteRejected(reply)

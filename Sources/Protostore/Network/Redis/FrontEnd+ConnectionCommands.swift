@@ -14,6 +14,12 @@ extension FrontEnd {
         case .exec: return startExec(session, of: index)
         case .discard: return discard(session, of: index)
         case .watch: return startWatch(spec, arguments, session, of: index)
+        case .unwatch:
+            guard admitAnswer(index) else { return .blocked }
+            // Behind MULTI it is queued: here nothing but watched keys is remembered.
+            endTransaction(session)
+            noteAtOnce(.ok)
+            return answer(.ok, of: index) ? .taken : .closed
         case .quit: return admitAnswer(index) ? (endWith(.ok, of: index) ? .taken : .closed) : .blocked
         case .monitor: return startMonitor(session, of: index)
         // Replies before it are of the version before it.
@@ -40,9 +46,8 @@ extension FrontEnd {
         case .hello: return hello(arguments, session, of: index)
         case .auth: return authenticate(arguments, of: index)
         case .select: return select(arguments, of: index)
-        case .unwatch:
-            session.watched = [:]
-            return .ok
+        // EXEC has forgotten the watched keys.
+        case .unwatch: return .ok
         case .client: return client(spec, arguments, session, of: index)
         case .command: return CommandTable.commandReply(arguments)
         case .time: return ServerReplies.time(microseconds: Clock.wallMicroseconds())

@@ -18,8 +18,7 @@ extension FrontEnd {
         _ spec: Command, _ arguments: CommandArguments, _ session: RedisSession, of index: UInt32
     ) -> Taking {
         guard canBeQueued(spec) else {
-            commandStatistics.noteRejected(spec.number)
-            return reject(Self.notInTransaction, of: index)
+            return reject(Self.notInTransaction, spec, of: index)
         }
         let byteCount = arguments.byteCount
         guard mayQueue(byteCount, session) else { return reject(Self.transactionTooLarge, of: index) }

@@ -312,6 +312,15 @@ import Testing
                 + "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n")
     }
 
+    /// Clients that keep their connections watch and unwatch for ever.
+    @Test(arguments: ["UNWATCH", "MULTI\r\nEXEC", "MULTI\r\nUNWATCH\r\nDISCARD", "RESET"])
+    func whoWatchesNoMoreIsRememberedNoMore(ending: String) throws {
+        let bench = try Bench(seed: 20, shardCount: 1) { $0.memoryMax = 100 }
+        let client = try bench.harness.connect()
+        for _ in 0..<20 { #expect(exchange(bench, client, "WATCH first second\r\n\(ending)\r\n").hasPrefix("+OK\r\n")) }
+        #expect(bench.harness.frontEnd.queuedBytes == 0 && bench.harness.holdsNothing)
+    }
+
     /// They are no part of a commit.
     @Test(arguments: ["FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "SHUTDOWN", "SAVE"])
     func whatChangesTheServerAsAWholeIsNoPartOfATransaction(command: String) throws {
