@@ -225,7 +225,7 @@ struct Serve: ParsableCommand {
         }
         // What is said and empty is a mistake, such as a variable of a script that was never set.
         if let datafile, datafile.isEmpty {
-            throw ValidationError("--datafile is ; the path of a block device is wanted, such as /dev/disk/by-id/...")
+            throw ValidationError("--datafile is empty; the path of a block device is wanted, such as /dev/disk/by-id/...")
         }
         if let problem = start.configuration.problem { throw ValidationError(problem) }
         if let value = try sources.value([Self.logLevelName]) {
