@@ -59,6 +59,15 @@ struct DurabilityTests {
 
     private func removeLedger() { unlink(path) }
 
+    /// A process that another thread is just starting has all descriptors, until it executes its program.
+    @Test func theLockGoesWithItsOwnerWhoeverHasTheDescriptor() throws {
+        defer { removeLedger() }
+        let descriptor = FileDescriptor(
+            owning: dup(try LedgerFile.create(path, Self.layout, writesInFlight: 1).file.rawValue))
+        _ = try LedgerFile.open(path, writesInFlight: 1)
+        _ = descriptor.rawValue
+    }
+
     @Test(arguments: [0, 0.5])
     func whatWasAcknowledgedIsThere(readRatio: Double) throws {
         defer { removeLedger() }

@@ -50,6 +50,10 @@ package struct SharedIndexMemory: IndexMemory, ~Copyable {
         self.budget = ByteBudget(byteCountMax: indexBytesMax)
     }
 
+    deinit {
+        file.unlock()
+    }
+
     package var base: UnsafeMutableRawPointer { mapping.base }
     package var byteCount: Int { mapping.byteCount }
     package var allocatedByteCount: Int { budget.byteCount }

@@ -25,6 +25,10 @@ package final class Datafile: Sendable {
             : try Self.open(path, directory, isWritable ? [.write, .direct] : .direct)
     }
 
+    deinit {
+        file.unlock()
+    }
+
     private static func open(
         _ path: String, _ directory: String, _ options: FileDescriptor.OpenOptions
     ) throws(StoreError) -> FileDescriptor {

@@ -21,6 +21,12 @@ extension FileDescriptor {
         return false
     }
 
+    /// Gives the lock up; before closing, since closing alone does not always do it: a process that another
+    /// thread has just started has all open descriptors until it executes its program, and the lock with them.
+    package func unlock() {
+        _ = flock(rawValue, LOCK_UN)
+    }
+
     /// Opens the file of this descriptor again: a new open file description, whose
     /// locks are its own. For a child of a fork, which shares its parent's.
     package func reopened(writable: Bool) throws(SystemError) -> FileDescriptor {

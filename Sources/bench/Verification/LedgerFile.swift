@@ -60,12 +60,16 @@ enum LedgerFile {
     final class Opened: Sendable {
         let ledger: Ledger
         let layout: Layout
-        private let file: FileDescriptor
+        let file: FileDescriptor
 
         fileprivate init(_ ledger: Ledger, _ layout: Layout, _ file: consuming FileDescriptor) {
             self.ledger = ledger
             self.layout = layout
             self.file = file
+        }
+
+        deinit {
+            file.unlock()
         }
     }
 

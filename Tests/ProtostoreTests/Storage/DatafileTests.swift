@@ -49,6 +49,16 @@ import Testing
         return (locations.map { layout.segment(containing: $0) }.sorted(), recovery.notes, keyCount)
     }
 
+    // MARK: The lock
+
+    /// A process that another thread is just starting has all descriptors, until it executes its program.
+    @Test func theLockGoesWithItsOwnerWhoeverHasTheDescriptor() throws {
+        let scratch = try store()
+        let descriptor = FileDescriptor(owning: dup(try Datafile(directory: scratch.path).file.rawValue))
+        _ = try Datafile(directory: scratch.path)
+        _ = descriptor.rawValue
+    }
+
     // MARK: Superblocks
 
     @Test func aWholeDatafileOpens() throws {

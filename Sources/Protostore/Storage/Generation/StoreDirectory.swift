@@ -80,6 +80,10 @@ package final class StoreDirectory: Sendable {
         }
     }
 
+    deinit {
+        datafile.unlock()
+    }
+
     private func refuseToDestroy(_ replacing: Replacing) throws {
         if replacing == .everything { return }
         if try datafile.byteCount() > 0, Superblock.isPresent(in: datafile) { throw StoreBuildError.exists(datafilePath) }
