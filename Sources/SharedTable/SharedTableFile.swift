@@ -18,7 +18,7 @@ import var Glibc.ENOENT
 /// process ends. Handles of one process share the attachment; it is safe to send to
 /// other threads.
 public final class SharedTableFile: @unchecked Sendable {
-    // Sendable because all fields are constant or a mutex; the memory has its own rules (TableMemory).
+    // Sendable because all fields are constant once it is made, or a mutex; the memory has its own rules (TableMemory).
     public let path: String
     let memory: TableMemory
     private let mapping: MemoryMapping
@@ -26,6 +26,8 @@ public final class SharedTableFile: @unchecked Sendable {
     let canReadWithoutLocks: Bool
     let descriptor: FileDescriptor
     private let forkState: Locked<ForkState>
+    /// An attachment that was refused has nothing to close.
+    private var hasJoined = false
 
     /// Which process's lock of the file this is.
     private struct ForkState: ~Copyable {
@@ -53,6 +55,7 @@ public final class SharedTableFile: @unchecked Sendable {
             base: mapping.base, windowCount: superblock.windowCount, byteCount: superblock.fileBytes,
             hashSeed: superblock.hashSeed)
         try join(descriptor)
+        hasJoined = true
     }
 
     /// Attaches to a table, and creates it if there is none.
@@ -74,7 +77,9 @@ public final class SharedTableFile: @unchecked Sendable {
         }
     }
 
-    deinit { closeIfAlone() }
+    deinit {
+        if hasJoined { closeIfAlone() }
+    }
 
     // MARK: Creating and deleting
 
