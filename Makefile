@@ -38,7 +38,7 @@ demo: build ## Generate a store, serve it, read and write, kill the server, veri
 	scripts/demo
 
 test: bootstrap ## Run all tests
-	$(SWIFT) test
+	SWIFT="$(SWIFT)" scripts/test
 
 build: bootstrap ## Build mk_data, run, bench and table for release: .build/release
 	$(BUILD_RELEASE)

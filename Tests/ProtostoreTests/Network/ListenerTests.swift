@@ -20,29 +20,31 @@ import Testing
         #expect(outcomes == ["more", "drained"])
     }
 
-    /// The others are told why, and all of them, whatever their number.
-    @Test func thoseForWhomThereIsNoDescriptorAreTold() async {
-        await #expect(processExitsWith: .success) {
-            var listener = try Listener(host: "127.0.0.1", port: 0)
-            var clients = IdleClients()
-            for _ in 0..<3 { clients.append(try Socket.blockingConnect(host: "127.0.0.1", port: listener.port)) }
-            var hoard = IdleClients()
-            while let descriptor = try? FileDescriptor.open("/dev/null") { hoard.append(descriptor) }
-            let outcome = listener.acceptBatch { _, _ in Issue.record("accepted") }
-            guard case .drained = outcome, listener.refusedCount == 3, !listener.isPaused else {
-                Issue.record("\(outcome), \(listener.refusedCount) refused")
-                return
+    @Suite struct OwnProcess {
+        /// The others are told why, and all of them, whatever their number.
+        @Test func thoseForWhomThereIsNoDescriptorAreTold() async {
+            await #expect(processExitsWith: .success) {
+                var listener = try Listener(host: "127.0.0.1", port: 0)
+                var clients = IdleClients()
+                for _ in 0..<3 { clients.append(try Socket.blockingConnect(host: "127.0.0.1", port: listener.port)) }
+                var hoard = IdleClients()
+                while let descriptor = try? FileDescriptor.open("/dev/null") { hoard.append(descriptor) }
+                let outcome = listener.acceptBatch { _, _ in Issue.record("accepted") }
+                guard case .drained = outcome, listener.refusedCount == 3, !listener.isPaused else {
+                    Issue.record("\(outcome), \(listener.refusedCount) refused")
+                    return
+                }
+                for number in 0..<3 { #expect(clients.received(number) == "-ERR max number of clients reached\r\n") }
+                // With room again, all is as before.
+                hoard.close()
+                clients.append(try Socket.blockingConnect(host: "127.0.0.1", port: listener.port))
+                var accepted = 0
+                _ = listener.acceptBatch { descriptor, _ in
+                    accepted += 1
+                    _ = consume descriptor
+                }
+                #expect(accepted == 1)
             }
-            for number in 0..<3 { #expect(clients.received(number) == "-ERR max number of clients reached\r\n") }
-            // With room again, all is as before.
-            hoard.close()
-            clients.append(try Socket.blockingConnect(host: "127.0.0.1", port: listener.port))
-            var accepted = 0
-            _ = listener.acceptBatch { descriptor, _ in
-                accepted += 1
-                _ = consume descriptor
-            }
-            #expect(accepted == 1)
         }
     }
 

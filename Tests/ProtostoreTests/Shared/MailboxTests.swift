@@ -29,10 +29,12 @@ import Testing
         }
     }
 
-    @Test func oneMoreThanItsCapacityIsABug() async {
-        await #expect(processExitsWith: .failure) {
-            let mailbox = Mailbox<Int>(capacity: 4)
-            for number in 0..<5 { mailbox.send(number) }
+    @Suite struct OwnProcess {
+        @Test func oneMoreThanItsCapacityIsABug() async {
+            await #expect(processExitsWith: .failure) {
+                let mailbox = Mailbox<Int>(capacity: 4)
+                for number in 0..<5 { mailbox.send(number) }
+            }
         }
     }
 

@@ -83,19 +83,21 @@ import Testing
         #expect(whole != nil, "seed \(seed): fragments stayed")
     }
 
-    @Test func givingBackTwiceIsABug() async {
-        await #expect(processExitsWith: .failure) {
-            var arena = try BufferArena(byteCount: 1 << 16)
-            let buffer = arena.allocate(byteCount: 4096)!
-            arena.deallocate(buffer)
-            arena.deallocate(buffer)
+    @Suite struct OwnProcess {
+        @Test func givingBackTwiceIsABug() async {
+            await #expect(processExitsWith: .failure) {
+                var arena = try BufferArena(byteCount: 1 << 16)
+                let buffer = arena.allocate(byteCount: 4096)!
+                arena.deallocate(buffer)
+                arena.deallocate(buffer)
+            }
         }
-    }
 
-    @Test func givingBackTheMiddleOfABufferIsABug() async {
-        await #expect(processExitsWith: .failure) {
-            var arena = try BufferArena(byteCount: 1 << 16)
-            arena.deallocate(arena.allocate(byteCount: 16_384)! + 4096)
+        @Test func givingBackTheMiddleOfABufferIsABug() async {
+            await #expect(processExitsWith: .failure) {
+                var arena = try BufferArena(byteCount: 1 << 16)
+                arena.deallocate(arena.allocate(byteCount: 16_384)! + 4096)
+            }
         }
     }
 }

@@ -30,10 +30,12 @@ import Testing
         }
     }
 
-    @Test func oneTooManyIsABug() async {
-        await #expect(processExitsWith: .failure) {
-            var ring = Ring<Int>(capacity: 2)
-            for number in 0..<3 { ring.append(number) }
+    @Suite struct OwnProcess {
+        @Test func oneTooManyIsABug() async {
+            await #expect(processExitsWith: .failure) {
+                var ring = Ring<Int>(capacity: 2)
+                for number in 0..<3 { ring.append(number) }
+            }
         }
     }
 }
