@@ -1,5 +1,7 @@
+import Glibc
 import Testing
 
+@testable import Protostore
 @testable import bench
 
 /// Collects what a run tells, and ends it on demand.
@@ -75,5 +77,25 @@ struct WritingLoad {
         let readBack = try LoadRun(.readBack(ledger, like: load.configuration)).run(&lines).report
         server.shutDown()
         return Outcome(report: report, readBack: readBack, ledger: ledger, values: server.values)
+    }
+}
+
+/// A port of this machine that is taken, and on which nobody listens.
+struct BoundPort: ~Copyable {
+    let number: UInt16
+    private let descriptor: FileDescriptor
+
+    init() throws(SystemError) {
+        let descriptor = FileDescriptor(
+            owning: socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+        let code = withUnsafeBytes(of: &address) { bytes in
+            bind(descriptor.rawValue, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress!, socklen_t(bytes.count))
+        }
+        guard code == 0 else { throw .last("bind") }
+        number = try Socket.localPort(descriptor.rawValue)
+        self.descriptor = descriptor
     }
 }

@@ -7,7 +7,7 @@ import Testing
 struct ReadRunTests {
     private func run(
         _ behavior: TestServer.Behavior = TestServer.Behavior(), clients: Int = 2, inFlight: Int = 4,
-        seconds: Double = 0.2, absentRatio: Double = 0, rate: LoadConfiguration.Rate? = nil, threads: Int = 1,
+        seconds: Double = 2, absentRatio: Double = 0, rate: LoadConfiguration.Rate? = nil, threads: Int = 1,
         warmUpSeconds: Double = 0
     ) throws -> (report: LoadReport, lines: CollectedLines, result: LoadRun.Result, server: TestServer) {
         let store = try GeneratedStore(count: 300)
@@ -31,13 +31,13 @@ struct ReadRunTests {
         // that were answered after it count as latencies alone.
         #expect(report.latencyRequests == server.requestCount)
         #expect(report.latencyRequests - report.requests <= 8)
-        #expect(report.runtimeSeconds > 0.15)
-        #expect(report.runtimeSeconds < 1)
+        #expect(report.runtimeSeconds > 0.5)
+        #expect(report.runtimeSeconds < 10)
         #expect(report.megabytesPerSecond > 0)
         #expect(report.clientPerRequest.receiveCalls > 0.1)
         #expect(report.clientPerRequest.receiveCalls <= 1.5)
         #expect(lines.seconds.compactMap { $0 } == report.seconds)
-        #expect(report.seconds.count == 1)
+        #expect(report.seconds.count == 2)
     }
 
     @Test func reorderedAndSplitRepliesAreMatched() throws {
@@ -65,15 +65,15 @@ struct ReadRunTests {
         let (report, _, _, _) = try run(clients: 5, inFlight: 2, threads: 3)
         #expect(report.errors == 0, "\(report.problems)")
         #expect(report.requests > 50)
-        #expect(report.seconds.count == 1)
+        #expect(report.seconds.count == 2)
     }
 
     @Test func warmUpIsToldButNotCounted() throws {
-        let (report, lines, _, server) = try run(seconds: 0.2, warmUpSeconds: 0.3)
+        let (report, lines, _, server) = try run(seconds: 1, warmUpSeconds: 1)
         #expect(report.errors == 0)
         #expect(lines.seconds.first == .some(nil))
         #expect(lines.seconds.count == 2)
-        #expect(report.runtimeSeconds < 0.5)
+        #expect(report.runtimeSeconds < 5)
         #expect(report.latencyRequests < server.requestCount)
     }
 
@@ -143,14 +143,14 @@ struct ReadRunTests {
 
     @Test func aServerThatIsNotThereIsOneError() throws {
         let store = try GeneratedStore(count: 1)
-        let server = try TestServer(store)
-        server.shutDown()
+        // Nobody listens there, and nobody else will.
+        let port = try BoundPort()
         let configuration = LoadConfiguration(
-            host: "127.0.0.1", port: server.port, clients: 1, inFlight: 1, seconds: 1)
-        let error = #expect(throws: (any Error).self) {
+            host: "127.0.0.1", port: port.number, clients: 1, inFlight: 1, seconds: 1)
+        let error = try #require(throws: (any Error).self) {
             _ = try LoadRun(.reads(configuration, keys: KeySet(directory: store.directory)))
         }
-        #expect("\(error!)".contains("Connection refused"))
+        #expect("\(error)".contains("Connection refused"))
     }
 
     @Test func theListenerEndsTheRun() throws {
@@ -171,7 +171,7 @@ struct ReadRunTests {
     @Test(arguments: Arrivals.allCases)
     func theOpenLoopKeepsItsRate(arrivals: Arrivals) throws {
         let rate = LoadConfiguration.Rate(perSecond: 500, arrivals: arrivals)
-        let (report, _, _, server) = try run(inFlight: 64, seconds: 0.4, rate: rate)
+        let (report, _, _, server) = try run(inFlight: 256, seconds: 0.4, rate: rate)
         #expect(report.errors == 0)
         #expect(report.unsentArrivals == 0)
         #expect(report.latencyRequests == server.requestCount)
@@ -183,16 +183,16 @@ struct ReadRunTests {
     @Test func aStallIsSeenByEveryRequestThatWasDueInIt() throws {
         var behavior = TestServer.Behavior()
         behavior.stall = 200_000_000..<500_000_000
-        let rate = LoadConfiguration.Rate(perSecond: 1000, arrivals: .fixed)
+        let rate = LoadConfiguration.Rate(perSecond: 200, arrivals: .fixed)
         let (report, _, result, _) = try run(behavior, clients: 1, inFlight: 2, seconds: 1, rate: rate)
         #expect(report.errors == 0)
         // On a machine that is busy, the last few may find no slot in time.
-        #expect(report.unsentArrivals < 100)
-        #expect(report.latencyRequests + report.unsentArrivals == 1000)
-        // Due in the stall were 300, with waits spread evenly up to 300 ms.
+        #expect(report.unsentArrivals < 20)
+        #expect(report.latencyRequests + report.unsentArrivals == 200)
+        // Due in the stall were 60, with waits spread evenly up to 300 ms.
         let above100 = report.latencyRequests - Int(result.latency.count(within: 0...100_000_000))
-        #expect(above100 > 150)
-        #expect(above100 < 600)
+        #expect(above100 > 30)
+        #expect(above100 < 120)
         #expect(report.latencyMicroseconds.max > 280_000)
     }
 

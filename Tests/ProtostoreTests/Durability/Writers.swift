@@ -31,7 +31,7 @@ final class Writers {
     func waits(forAnswers count: Int) {
         let start = answerCount
         var (last, idleRounds) = (start, 0)
-        while answerCount < start + count, idleRounds < 1000 {
+        while answerCount < start + count, idleRounds < 15_000 {
             Clock.blockingSleep(nanoseconds: 2_000_000)
             idleRounds = answerCount == last ? idleRounds + 1 : 0
             last = answerCount

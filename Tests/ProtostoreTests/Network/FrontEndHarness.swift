@@ -47,7 +47,7 @@ final class FrontEndHarness {
     /// - Returns: the client's number.
     func connect() throws -> Int {
         var pair: [CInt] = [-1, -1]
-        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &pair) == 0 else { throw SystemError.last("socketpair") }
         let number = clients.count
         clients.append(pair[0])
@@ -90,6 +90,8 @@ final class FrontEndHarness {
 
     func disconnect(_ client: Int) {
         guard clients[client] >= 0 else { return }
+        // Closing alone does nothing while a process that is just being started has a copy.
+        shutdown(clients[client], CInt(SHUT_RDWR))
         close(clients[client])
         clients[client] = -1
     }

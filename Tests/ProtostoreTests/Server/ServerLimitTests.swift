@@ -55,19 +55,18 @@ import Testing
         }
         let stopping = try Protostore.Thread(name: "stop") { server.stop() }
         var replies = 0
+        var isCut = false
         while true {
             let header = client.receive(6)
-            guard header.count == 6 else {
-                #expect(header.isEmpty)
-                break
-            }
-            guard client.receive(5000).count == 5000 else {
-                Issue.record("a reply was cut")
-                break
-            }
+            isCut = !header.isEmpty && header.count < 6
+            guard header.count == 6 else { break }
+            isCut = client.receive(5000).count < 5000
+            if isCut { break }
             replies += 1
         }
         stopping.blockingJoin()
+        // On a machine that is slow the time for that may be over.
+        #expect(!isCut || server.log.contains("closing connections that did not finish in time"))
         #expect(replies > 100)
     }
 
@@ -95,7 +94,7 @@ import Testing
         #expect(good.get(server.key(1))?.body == server.value(1))
         // The server closes its sides as it notices; other tests open and close a few, too.
         var after = openDescriptorCount()
-        for _ in 0..<100 where after > before + 50 {
+        for _ in 0..<3000 where after > before + 50 {
             Clock.blockingSleep(nanoseconds: 20_000_000)
             after = openDescriptorCount()
         }
