@@ -19,7 +19,7 @@ struct Timeline: Equatable, Sendable {
 
     private static let second: UInt64 = 1_000_000_000
     /// How long to wait for the last replies.
-    static let drainNanoseconds: UInt64 = 5 * second
+    static let drainNanoseconds: UInt64 = 30 * second
 
     let startNanoseconds: UInt64
     private(set) var measureFrom: UInt64
