@@ -80,7 +80,8 @@ def main():
             print(f"\n## {name} ({number + 1} of {len(names)}, after {spent:.0f} s): {EXPERIMENTS[name].__doc__}\n", flush=True)
             if not arguments.quick:
                 settings.seconds = arguments.seconds or SECONDS[name]
-            if not measure(name, settings, description, arguments.results):
+            # In a moment on a busy machine it happens that nothing gets done: then a quick one is tried again.
+            if not any(measure(name, settings, description, arguments.results) for _ in range(2 if arguments.quick else 1)):
                 failed.append(name)
     finally:
         if not arguments.keep:
@@ -97,7 +98,7 @@ def measure(name, settings, description, results_path):
     - Returns: whether it succeeded."""
     try:
         figures, samples = EXPERIMENTS[name](settings)
-    except (programs.MeasurementError, subprocess.SubprocessError, OSError, ValueError, LookupError) as error:
+    except (programs.MeasurementError, subprocess.SubprocessError, OSError, ValueError, LookupError, ArithmeticError) as error:
         # What a program did or said otherwise than expected.
         if not isinstance(error, programs.MeasurementError):
             traceback.print_exc()

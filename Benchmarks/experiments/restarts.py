@@ -49,9 +49,9 @@ def write_and_end(store, arguments, is_kill, seed):
     with programs.Server(store, arguments=arguments) as server:
         words = ["durability", "run", "--ledger", store.path / "ledger", "--keys", 100_000, "--seed", seed]
         words += ["--until-killed"] if is_kill else []
-        writer = programs.BenchRun(server, words, clients=50, seconds=30 if is_kill else 0.5, warmup=0)
+        writer = programs.BenchRun(server, words, clients=50, seconds=30 if is_kill else 1.5, warmup=0)
         if is_kill:
-            time.sleep(0.7)
+            time.sleep(2)
             server.kill()
         writer.result()
 

@@ -130,6 +130,10 @@ class Life:
             if server:
                 server.kill()
 
+    def _table(self):
+        # An empty one is none.
+        return ledger.read(self._work / "ledger")[1].strip(b"\0")
+
     @contextmanager
     def _load(self, server):
         random = self._random
@@ -140,9 +144,11 @@ class Life:
         words += [] if (self._work / "ledger").exists() else ["--keys", KEYS, "--value-bytes", VALUE_BYTES]
         words += ["--rate", RATE[self._sync]] if self._sync in RATE else []
         words += ["--hot-key"] if random.random() < 0.1 else []
+        before = self._table()
         with open(self._work / "load.log", "wb") as log:
             load = machine.start(*words, stdout=log, stderr=log)
         try:
+            machine.wait_until(lambda: self._table() != before or load.poll() is not None, "the first write of a life")
             yield
             if machine.end(load) != 0:
                 raise Broken(f"the load saw what it must not:\n{(self._work / 'load.log').read_text()}")

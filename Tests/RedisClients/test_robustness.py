@@ -290,7 +290,7 @@ class RobustnessTests(unittest.TestCase):
         wait_until(is_served, "there is room for another client")
 
     def test_timeout(self):
-        server = self.serve("--timeout", "1")
+        server = self.serve("--timeout", "5")
         silent = self.connect(server)
         self.assertEqual(silent.call("PING"), PONG)
         self.assertEqual(silent.until_closed(), b"")
