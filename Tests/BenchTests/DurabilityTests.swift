@@ -62,10 +62,15 @@ struct DurabilityTests {
     /// A process that another thread is just starting has all descriptors, until it executes its program.
     @Test func theLockGoesWithItsOwnerWhoeverHasTheDescriptor() throws {
         defer { removeLedger() }
-        let descriptor = FileDescriptor(
-            owning: dup(try LedgerFile.create(path, Self.layout, writesInFlight: 1).file.rawValue))
+        var copy: CInt = -1
+        do {
+            let opened = try LedgerFile.create(path, Self.layout, writesInFlight: 1)
+            copy = dup(opened.file.rawValue)
+            withExtendedLifetime(opened) {}
+        }
+        #expect(copy >= 0)
+        defer { close(copy) }
         _ = try LedgerFile.open(path, writesInFlight: 1)
-        _ = descriptor.rawValue
     }
 
     @Test(arguments: [0, 0.5])

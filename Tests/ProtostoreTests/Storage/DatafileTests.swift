@@ -54,9 +54,15 @@ import Testing
     /// A process that another thread is just starting has all descriptors, until it executes its program.
     @Test func theLockGoesWithItsOwnerWhoeverHasTheDescriptor() throws {
         let scratch = try store()
-        let descriptor = FileDescriptor(owning: dup(try Datafile(directory: scratch.path).file.rawValue))
+        var copy: CInt = -1
+        do {
+            let datafile = try Datafile(directory: scratch.path)
+            copy = dup(datafile.file.rawValue)
+            withExtendedLifetime(datafile) {}
+        }
+        #expect(copy >= 0)
+        defer { close(copy) }
         _ = try Datafile(directory: scratch.path)
-        _ = descriptor.rawValue
     }
 
     // MARK: Superblocks
