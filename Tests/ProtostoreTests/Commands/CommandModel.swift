@@ -10,6 +10,8 @@ struct CommandModel {
         var bytes: [UInt8]
         /// Milliseconds since 1970; 0 = never.
         var expiryMilliseconds: UInt64 = 0
+
+        func hasExpired(_ now: UInt64) -> Bool { expiryMilliseconds != 0 && expiryMilliseconds <= now }
     }
 
     var values: [KeyName: Value] = [:]

@@ -87,6 +87,9 @@ extension FrontEnd {
             return answer(
                 .error("EXECABORT Transaction discarded because of previous errors."), of: index) ? .taken : .closed
         }
+        // A walk in it must find what was written before it, and what follows a SELECT in it the database selected.
+        let isAlone = !commands.allSatisfy(\.isOfKeys)
+        if isAlone, let waits = startAlone(index) { return waits }
         guard allowsWrite(occupying: session.transactionBytes, for: index) else { return .blocked }
         let taking =
             startTransaction(ofOneKey: commands, session, of: index)
@@ -95,8 +98,7 @@ extension FrontEnd {
         guard taking == .taken else { return taking }
         for command in commands { noteForMonitors(command.spec, command.arguments.view, of: index) }
         endTransaction(session)
-        // What follows a SELECT in it must find the database selected.
-        if !commands.allSatisfy(\.isOfKeys) { connections.at(index).pointee.redis.isExclusive = true }
+        connections.at(index).pointee.redis.isExclusive = isAlone
         return .taken
     }
 

@@ -27,6 +27,10 @@ final class ModelShards {
     var isIdle: Bool { others.isEmpty && !queues.keys.contains(where: canGoOn) }
     var heldCount: Int { held.count }
 
+    func keyCount(_ database: Int) -> Int {
+        values.keys.count { Int($0.namespace) == database && current($0) != nil }
+    }
+
     func receive(_ request: ShardRequest) {
         switch request.operation {
         case .commit, .settle, .scan: others.append(request)

@@ -13,11 +13,15 @@ import Testing
         let shards = ModelShards(now: RedisFrontEndTests.now)
         var random: SplitMix64
 
+        /// - Parameter services: by default those that know how many keys there are.
         init(
-            seed: UInt64, shardCount: Int, services: FrontEndServices = FrontEndServices(),
+            seed: UInt64, shardCount: Int, services: FrontEndServices? = nil,
             _ change: (inout FrontEndLimits) -> Void = { _ in }
         ) throws {
-            harness = try FrontEndHarness(shardCount: shardCount, services: services, change)
+            // Asked by the front end alone, in the test's thread.
+            nonisolated(unsafe) let shards = shards
+            harness = try FrontEndHarness(
+                shardCount: shardCount, services: services ?? FrontEndServices(keyCount: { shards.keyCount($0) }), change)
             random = SplitMix64(seed: seed)
         }
 
@@ -343,6 +347,18 @@ import Testing
                 == "+OK\r\n" + String(repeating: "+QUEUED\r\n", count: 8)
                 + "*8\r\n*0\r\n+OK\r\n*1\r\n$1\r\na\r\n:6\r\n$1\r\na\r\n*0\r\n:1\r\n*2\r\n$1\r\n0\r\n*0\r\n*0\r\n")
         #expect(bench.shards.violations == [] && bench.harness.holdsNothing)
+    }
+
+    /// What counts all keys in a transaction counts those that were written before it, whose replies
+    /// are still to come.
+    @Test(arguments: ["SET b 1", "MSET b 1 d 1", "APPEND b 1"]) func transactionsSeeAllThatIsBeforeThem(write: String) throws {
+        for seed in seeds(20) {
+            let bench = try Bench(seed: seed, shardCount: 3)
+            let client = try bench.harness.connect()
+            let received = exchange(bench, client, "\(write)\r\nMULTI\r\nSET a 1\r\nDBSIZE\r\nEXEC\r\n")
+            #expect(received.hasSuffix("*2\r\n+OK\r\n:\(bench.shards.keyCount(0))\r\n"), "seed \(seed)")
+            #expect(bench.shards.keyCount(0) == (write.hasPrefix("MSET") ? 3 : 2))
+        }
     }
 
     /// A transaction that waits for the main thread, or for a walk, holds its keys; it ends also where

@@ -14,6 +14,7 @@ struct RedisScript {
         + ["del", "unlink", "exists", "type", "ttl", "expire", "persist", "rename", "renamenx", "copy", "touch"]
     private static let others: [[String]] = [
         ["ping"], ["echo", "hi"], ["nonsense", "1"], ["get"], ["set", "a", "b", "c", "d"], ["select", "x"],
+        ["dbsize"], ["dbsize"],
     ]
 
     init(seed: UInt64, database: Int, now: UInt64, commands count: Int) {
@@ -78,6 +79,7 @@ struct RedisScript {
         case "ping": .simple("PONG")
         case "echo": .bulk(words[1])
         case "select": .notAnInteger
+        case "dbsize": .integer(model.values.values.count { !$0.hasExpired(now) })
         default: model.execute(words, now: now)
         }
     }
