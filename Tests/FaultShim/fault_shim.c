@@ -16,7 +16,8 @@
 //   NTH      the third matching request or call: 3; from the third on: 3+; up to the
 //            fifth: 3-5
 //   OUTCOME  an error's name; `short` for fewer bytes, requests or events than asked
-//            for; `kill` for SIGKILL in place of the call
+//            for; `kill` for SIGKILL in place of the call; `late` for a call, or a request
+//            of it, that first waits for a random time of up to a millisecond
 //
 // PROTOSTORE_FAULT_PATH, where set, limits what concerns files to those whose path
 // ends so.
@@ -42,7 +43,7 @@
 #include <unistd.h>
 
 enum { FAULTS_MAX = 16, SLOTS_MAX = 4096, SECTOR = 512, BLOCK = 4096 };
-enum { OUTCOME_SHORT = -1, OUTCOME_KILL = -2 };
+enum { OUTCOME_SHORT = -1, OUTCOME_KILL = -2, OUTCOME_LATE = -3, LATE_MICROSECONDS_MAX = 1000 };
 
 struct fault {
     char text[96], call[20], kind[12];
@@ -58,7 +59,7 @@ static const char *path_end, *until_path;
 // --- What is asked for
 
 static const struct { const char *name; int code; } outcomes[] = {
-    { "short", OUTCOME_SHORT }, { "kill", OUTCOME_KILL },
+    { "short", OUTCOME_SHORT }, { "kill", OUTCOME_KILL }, { "late", OUTCOME_LATE },
     { "EAGAIN", EAGAIN }, { "EACCES", EACCES }, { "EBADF", EBADF }, { "EBUSY", EBUSY },
     { "EDQUOT", EDQUOT }, { "EFAULT", EFAULT }, { "EFBIG", EFBIG }, { "EINTR", EINTR },
     { "EINVAL", EINVAL }, { "EIO", EIO }, { "EMFILE", EMFILE }, { "ENFILE", ENFILE },
@@ -145,7 +146,8 @@ static struct fault *struck(const char *call, const char *kind) {
         if (!strikes_at(fault, number)) continue;
         if (number == fault->nth) dprintf(2, "fault: %s\n", fault->text);
         if (fault->outcome == OUTCOME_KILL) kill(getpid(), SIGKILL);
-        result = fault;
+        if (fault->outcome == OUTCOME_LATE) usleep((unsigned)rand() % LATE_MICROSECONDS_MAX);
+        else result = fault;
     }
     return result;
 }
@@ -153,6 +155,7 @@ static struct fault *struck(const char *call, const char *kind) {
 // Whether the next one would be struck; counts nothing.
 static int would_strike(const char *call, const char *kind) {
     for (int i = 0; i < fault_count; i++) {
+        if (faults[i].outcome == OUTCOME_LATE) continue;
         if (is_for(&faults[i], call, kind) && strikes_at(&faults[i], faults[i].count + 1)) return 1;
     }
     return 0;

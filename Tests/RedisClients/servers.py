@@ -86,6 +86,20 @@ class Protostore:
         return next(int(line.split()[1]) << 10 for line in fields.splitlines() if line.startswith("RssAnon:"))
 
 
+def late_disk():
+    """What makes a server's disk requests wait for random times: shards answer in any order then, and
+    long after what was asked of others. For its environment."""
+    library = machine.PACKAGE / ".build" / "fault_shim.so"
+    library.parent.mkdir(exist_ok=True)
+    compiler = shutil.which("cc") or "clang"
+    # Others may be loading the last one: a new file takes its name.
+    new = library.with_suffix(f".so.{os.getpid()}")
+    source = machine.PACKAGE / "Tests" / "FaultShim" / "fault_shim.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", new, source], check=True)
+    new.rename(library)
+    return {"LD_PRELOAD": str(library), "PROTOSTORE_FAULT": "io_submit:any:1+:late"}
+
+
 class Redis:
     """Debian's redis-server on a socket; nothing that it holds goes to the disk."""
 
