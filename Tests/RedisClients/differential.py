@@ -270,6 +270,8 @@ class Run:
         self._servers = redis, protostore
         # Those that are between MULTI and EXEC.
         self._in_transaction = set()
+        # Those that may watch a missing key: Redis goes on where databases are flushed or swapped then.
+        self._watching = set()
         self._history = []
 
     def run(self):
@@ -319,6 +321,8 @@ class Run:
 
     def _commands(self, count_max, in_transaction=False):
         commands = [self._command() for _ in range(1 + self._random.randrange(count_max))]
+        if self._watching:
+            commands = [words for words in commands if words[0].decode(errors="replace").lower() not in generator.DATABASE_CHANGES]
         return [words for words in commands if not (in_transaction and differs_in_transactions(words))]
 
     def _command(self):
@@ -342,6 +346,8 @@ class Run:
         if number not in self._in_transaction:
             key = wire.as_bytes(self._generator.key())
             watch = choose(([], [[b"WATCH", key]], [[b"SET", key, b"1"], [b"WATCH", key]]))
+            if len(watch) == 1:
+                self._watching.add(number)
             if watch and choose((False, True)):
                 return [*watch, *self._commands(3)]
             self._in_transaction.add(number)
@@ -349,7 +355,9 @@ class Run:
         self._in_transaction.remove(number)
         wrong = choose(([], [], [[b"MULTI"]], [[b"WATCH", b"a"]], [[b"UNWATCH"]], [[b"GET"]]))
         end = choose((b"EXEC",) * 8 + (b"DISCARD", b"RESET"))
-        return [*self._commands(4, True), *wrong, [end], *self._commands(3)]
+        rest = [*self._commands(4, True), *wrong, [end], *self._commands(3)]
+        self._watching.discard(number)
+        return rest
 
 
 # --- What is shown

@@ -4,13 +4,19 @@ import unittest
 
 from . import generator, servers, wire
 from .differential import Play, Run, Turn
-from .servers import Protostore, Redis, seeds
+from .servers import Protostore, Redis, late_disk, seeds
 
-ARGUMENTS = [
-    ("--num-tcp-threads", "1"),
-    ("--num-tcp-threads", "2", "--sync", "never"),
-    ("--num-tcp-threads", "2", "--num-aio-threads", "2", "--sync", "everysec"),
+# The options of servers, and whether what they ask of the disk comes at random times.
+SERVERS = [
+    (("--num-tcp-threads", "1"), False),
+    (("--num-tcp-threads", "2", "--sync", "never"), False),
+    (("--num-tcp-threads", "2", "--num-aio-threads", "2", "--sync", "everysec"), False),
+    (("--num-tcp-threads", "2", "--num-aio-threads", "2"), True),
 ]
+
+
+def serve(arguments, is_late):
+    return Protostore(*arguments, **(late_disk() if is_late else {}))
 GROUPS = {
     "strings": generator.STRINGS + generator.BITS,
     "keys": generator.KEY_COMMANDS + generator.KEYSPACE + ["swapdb"] + ["set"] * 4 + ["get"],
@@ -23,11 +29,11 @@ GROUPS = {
 class DifferentialTests(unittest.TestCase):
     def test_random_commands(self):
         with Redis() as redis:
-            for number, arguments in enumerate(ARGUMENTS):
-                with Protostore(*arguments) as protostore:
+            for number, server in enumerate(SERVERS):
+                with serve(*server) as protostore:
                     for seed in seeds(2):
                         for group, names in GROUPS.items():
-                            with self.subTest(arguments=arguments, group=group):
+                            with self.subTest(server=server, group=group):
                                 Run(f"{group}-{seed}-{number}", redis, protostore, names).run()
 
     def test_what_is_pipelined_behind(self):
@@ -50,7 +56,12 @@ class DifferentialTests(unittest.TestCase):
             ["DEL a", "WATCH a", "MULTI", "SET a 1", "DEL a", "EXEC", "MULTI", "PING", "EXEC"],
             ["DEL a", "WATCH a", "SET a 1 EX 1000", "GETDEL a", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "FLUSHDB", "MULTI", "PING", "EXEC"],
-            ["DEL a", "WATCH a", "FLUSHALL", "MULTI", "PING", "EXEC"],
+            ["DEL a", "WATCH a", "FLUSHALL", "SET a 1", "MULTI", "PING", "EXEC"],
+            ["DEL a", "WATCH a", "FLUSHDB", "SET a 1", "WATCH a", "MULTI", "PING", "EXEC"],
+            ["DEL a", "WATCH a", "SET a 1", "FLUSHDB", "DEBUG SLEEP 0.05", "MULTI", "PING", "EXEC"],
+            ["WATCH a", "SELECT 1", "SET a 1", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "SWAPDB 0 1"],
+            ["WATCH a", "SWAPDB 0 1", "SET a 1", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "FLUSHALL"],
+            ["DEL a", "WATCH a", "FLUSHDB", "SET a 1", "FLUSHDB", "MULTI", "PING", "EXEC", "MULTI", "PING", "EXEC"],
             ["SET a 1", "WATCH a", "SWAPDB 0 1", "MULTI", "PING", "EXEC", "EXISTS a", "SELECT 1", "GET a", "SWAPDB 1 0"],
             ["DEL a", "WATCH a", "DEL a", "GETDEL a", "MULTI", "PING", "EXEC"],
             ["SET a 0", "WATCH a", "SET b 1", "RENAME b a", "RENAME a b", "MULTI", "PING", "EXEC"],
@@ -60,7 +71,7 @@ class DifferentialTests(unittest.TestCase):
             ["CLIENT UNBLOCK 0x1", "CLIENT UNBLOCK 1 NEVER", "CLIENT NOTHING"],
             ["SET a 1", "COPY a a", "COPY a a DB 0", "COPY a a DB 1", "MOVE a 1", "MOVE a 0"],
         ]
-        with Redis() as redis, Protostore("--num-tcp-threads", "2") as protostore:
+        with Redis() as redis, serve(*SERVERS[-1]) as protostore:
             for script in scripts:
                 commands = [line.encode().split() for line in script]
                 whole = [Turn(0, commands, [b"".join(wire.request(*words) for words in commands)])]

@@ -53,6 +53,8 @@ struct FrontEnd: ~Copyable {
     /// Of the databases, as they were at the start of this turn.
     private(set) var namespaces: [UInt32]
     private var namespaceGeneration: UInt64
+    /// Of each database, the generation that gave it its namespace.
+    private(set) var databaseGenerations: [UInt64]
     /// The arguments of the command that is being looked at.
     var argumentList = ArgumentList()
     var counters = FrontEndCounters()
@@ -106,6 +108,7 @@ struct FrontEnd: ~Copyable {
         let databases = services.databases.current
         namespaces = databases.namespaces.all
         namespaceGeneration = databases.generation
+        databaseGenerations = namespaces.map { _ in databases.generation }
         self.shortCircuitsReads = shortCircuitsReads
         self.logger = logger
         updateReplies = ReplyMemory(byteCountMax: limits.replyBytesMax)
@@ -140,8 +143,12 @@ struct FrontEnd: ~Copyable {
             latencyMilliseconds <= 0 ? .max : UInt64(latencyMilliseconds) * 1_000_000)
         guard services.databases.generation != namespaceGeneration else { return }
         let databases = services.databases.current
+        let before = namespaces
         namespaces = databases.namespaces.all
         namespaceGeneration = databases.generation
+        for database in namespaces.indices where namespaces[database] != before[database] {
+            databaseGenerations[database] = namespaceGeneration
+        }
     }
 
     // MARK: Connections come and go

@@ -159,7 +159,7 @@ extension FrontEnd {
         case .command:
             run.reply = carryOutNext(run) ?? .none
         case .transaction:
-            guard run.isWatchBroken else { return runTransaction(run) }
+            guard run.isWatchBroken(databaseGenerations) else { return runTransaction(run) }
             run.reply = .nullArray
         }
         commit(run)
@@ -168,8 +168,10 @@ extension FrontEnd {
     /// Remembers what the keys are for the connection's next EXEC.
     private func watch(_ run: GroupRun) {
         guard let session = connections.find(run.connection)?.pointee.redis.session else { return }
+        let database = run.surroundings.database
         for key in run.keys where session.watched[key.name] == nil {
-            session.watched[key.name] = WatchedKey(sequence: key.sequence, database: run.surroundings.database)
+            session.watched[key.name] = WatchedKey(
+                sequence: key.sequence, database: database, generation: databaseGenerations[database])
         }
     }
 

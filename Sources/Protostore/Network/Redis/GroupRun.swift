@@ -139,9 +139,9 @@ final class GroupRun {
     }
 
     /// Whether a key is not any more what WATCH has seen.
-    var isWatchBroken: Bool {
+    func isWatchBroken(_ generations: [UInt64]) -> Bool {
         keys.contains { key in
-            watched[key.name].map { $0.hasChanged(key.name, sequence: key.sequence, surroundings.namespaces) } ?? false
+            watched[key.name]?.hasChanged(key.name, sequence: key.sequence, surroundings.namespaces, generations) ?? false
         }
     }
 }

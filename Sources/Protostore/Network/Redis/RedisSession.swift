@@ -77,12 +77,13 @@ struct WatchedKey {
     /// Of its record, or the mark of there being none.
     let sequence: UInt64
     let database: Int
+    /// That gave the database its namespace.
+    let generation: UInt64
 
-    /// Whether it is something else by now.
-    func hasChanged(_ name: KeyName, sequence now: UInt64, _ namespaces: [UInt32]) -> Bool {
-        // FLUSHDB and SWAPDB give a database another namespace.
-        let isMoved = namespaces[database] != name.namespace && !DeletionCounts.isMark(sequence)
-        return isMoved || now != sequence
+    /// Whether it is something else by now, or may have been in between: FLUSHDB and SWAPDB give a
+    /// database another namespace, and nobody knows whether a missing key has been there in that one.
+    func hasChanged(_ name: KeyName, sequence now: UInt64, _ namespaces: [UInt32], _ generations: [UInt64]) -> Bool {
+        now != sequence || namespaces[database] != name.namespace || generations[database] != generation
     }
 }
 
