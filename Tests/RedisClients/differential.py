@@ -336,8 +336,9 @@ class Run:
         commands = []
         for _ in range(1 + self._random.randrange(3)):
             mode = self._random.choice((b"OFF", b"SKIP", b"SKIP", b"ON"))
+            # What DEBUG PROTOCOL pushes, Redis pushes to whom wants no replies as well.
             commands += [[b"CLIENT", b"REPLY", mode], *(
-                words for words in self._commands(4) if words[0].lower() not in (b"client", b"hello"))]
+                words for words in self._commands(4) if words[0].lower() not in (b"client", b"hello", b"debug"))]
         return [*commands, [b"CLIENT", b"REPLY", b"ON"]]
 
     def _transaction(self, number):
