@@ -5,56 +5,12 @@ import Testing
 /// Redis clients of a front end, with shards that answer in any order: each client reads the
 /// replies to its commands, in their order, as if it were alone.
 @Suite(.noHang) struct RedisFrontEndTests {
-    private static let now: UInt64 = 1_700_000_000_000
-
-    /// A front end with model shards behind it.
-    private final class Bench {
-        let harness: FrontEndHarness
-        let shards = ModelShards(now: RedisFrontEndTests.now)
-        var random: SplitMix64
-
-        /// - Parameter services: by default those that know how many keys there are.
-        init(
-            seed: UInt64, shardCount: Int, services: FrontEndServices? = nil,
-            _ change: (inout FrontEndLimits) -> Void = { _ in }
-        ) throws {
-            // Asked by the front end alone, in the test's thread.
-            nonisolated(unsafe) let shards = shards
-            harness = try FrontEndHarness(
-                shardCount: shardCount, services: services ?? FrontEndServices(keyCount: { shards.keyCount($0) }), change)
-            random = SplitMix64(seed: seed)
-        }
-
-        func turn() {
-            harness.frontEnd.beginTurn(nanoseconds: Clock.monotonicNanoseconds(), milliseconds: RedisFrontEndTests.now)
-            harness.frontEnd.serve()
-            passRequests()
-            for _ in 0..<(random.next() % 6) {
-                shards.step(&random) { harness.frontEnd.complete($0) }
-                passRequests()
-            }
-            harness.frontEnd.flush()
-        }
-
-        private func passRequests() {
-            while let request = harness.frontEnd.requests.popFirst() { shards.receive(request) }
-        }
-
-        /// Turns until nothing is left to do.
-        func runUntilIdle() {
-            for _ in 0..<100_000 {
-                turn()
-                if shards.isIdle, !harness.frontEnd.hasWork, harness.frontEnd.requests.isEmpty { return }
-            }
-        }
-    }
-
     @Test(arguments: [1, 3])
     func repliesAreThoseOfAClientAlone(shardCount: Int) throws {
         for seed in seeds(40) {
-            let bench = try Bench(seed: seed, shardCount: shardCount)
+            let bench = try RedisFrontEndBench(seed: seed, shardCount: shardCount)
             let scripts = (0..<3).map {
-                RedisScript(seed: seed &* 3 &+ UInt64($0), database: $0, now: Self.now, commands: 60)
+                RedisScript(seed: seed &* 3 &+ UInt64($0), database: $0, now: RedisFrontEndBench.now, commands: 60)
             }
             let clients = try scripts.map { _ in try bench.harness.connect() }
             var positions = [0, 0, 0]
@@ -93,10 +49,10 @@ import Testing
     /// slots and memory.
     @Test func clientsThatGoLeaveNothingBehind() throws {
         for seed in seeds(100) {
-            let bench = try Bench(seed: seed, shardCount: 3)
+            let bench = try RedisFrontEndBench(seed: seed, shardCount: 3)
             for round in 0..<4 {
                 let client = try bench.harness.connect()
-                let script = RedisScript(seed: seed &* 4 &+ UInt64(round), database: 0, now: Self.now, commands: 30)
+                let script = RedisScript(seed: seed &* 4 &+ UInt64(round), database: 0, now: RedisFrontEndBench.now, commands: 30)
                 bench.harness.send(client, script.sent)
                 bench.harness.note(client, .readable)
                 for _ in 0..<(bench.random.next() % 20) { bench.turn() }
@@ -110,21 +66,11 @@ import Testing
         }
     }
 
-    private func exchange(_ bench: Bench, _ client: Int, _ text: String) -> String {
-        var rest = Array(text.utf8)
-        while !rest.isEmpty {
-            rest.removeFirst(max(0, bench.harness.send(client, Array(rest.prefix(100_000)))))
-            bench.harness.note(client, .readable)
-            bench.runUntilIdle()
-        }
-        return String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
-    }
-
     @Test func whatCannotBeParsedEndsItsConnectionWithAnError() throws {
-        let bench = try Bench(seed: 1, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 1, shardCount: 1)
         let client = try bench.harness.connect()
         #expect(
-            exchange(bench, client, "PING\r\n*1\r\nPING\r\n")
+            bench.exchange(client, "PING\r\n*1\r\nPING\r\n")
                 == "+PONG\r\n-ERR Protocol error: expected '$', got 'P'\r\n")
         #expect(!bench.harness.isOpen(client))
         #expect(bench.harness.holdsNothing)
@@ -132,47 +78,28 @@ import Testing
 
     @Test(arguments: ["POST / HTTP/1.1\r\n", "GET a\r\nhost: b\r\n"])
     func whatABrowserSendsClosesWithoutAReply(text: String) throws {
-        let bench = try Bench(seed: 1, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 1, shardCount: 1)
         let client = try bench.harness.connect()
-        #expect(exchange(bench, client, text + "SET a b\r\n").contains("OK") == false)
+        #expect(bench.exchange(client, text + "SET a b\r\n").contains("OK") == false)
         #expect(!bench.harness.isOpen(client))
         #expect(bench.harness.log.contains("HTTP"))
     }
 
-    @Test func aWatchedKeyThatChangesCallsExecOff() throws {
-        let bench = try Bench(seed: 2, shardCount: 3)
-        let (one, other) = (try bench.harness.connect(), try bench.harness.connect())
-        #expect(exchange(bench, one, "SET a 1\r\nWATCH a b\r\nMULTI\r\nSET c 3\r\n") == "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n")
-        #expect(exchange(bench, other, "SET b 2\r\n") == "+OK\r\n")
-        #expect(exchange(bench, one, "EXEC\r\nGET c\r\n") == "*-1\r\n$-1\r\n")
-        #expect(exchange(bench, one, "WATCH a b\r\nMULTI\r\nSET c 3\r\nEXEC\r\nGET c\r\n")
-            == "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n$1\r\n3\r\n")
-    }
-
-    @Test func wordsOfTransactionsInsideOfOneLeaveItAsItIs() throws {
-        let bench = try Bench(seed: 5, shardCount: 1)
-        let client = try bench.harness.connect()
-        #expect(
-            exchange(bench, client, "MULTI\r\nSET a 1\r\nMULTI\r\nWATCH a\r\nEXEC\r\nEXEC\r\nDISCARD\r\n")
-                == "+OK\r\n+QUEUED\r\n-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n"
-                + "*1\r\n+OK\r\n-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n")
-    }
-
     /// It must not overtake replies of the version before.
     @Test func helloComesBehindTheRepliesBeforeIt() throws {
-        let bench = try Bench(seed: 6, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 6, shardCount: 1)
         let client = try bench.harness.connect()
-        #expect(exchange(bench, client, "GETEX a EX 100\r\nHELLO 3\r\nGET a\r\n").hasPrefix("$-1\r\n%7\r\n"))
+        #expect(bench.exchange(client, "GETEX a EX 100\r\nHELLO 3\r\nGET a\r\n").hasPrefix("$-1\r\n%7\r\n"))
     }
 
     @Test func withoutThePasswordNothingIsCarriedOut() throws {
-        let bench = try Bench(seed: 3, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 3, shardCount: 1)
         Array("secret".utf8).withUnsafeBytes { bench.harness.frontEnd.services.settings.setPassword($0) }
         let client = try bench.harness.connect()
-        #expect(exchange(bench, client, "GET a\r\nAUTH wrong\r\n").hasPrefix("-NOAUTH Authentication required.\r\n-WRONGPASS"))
-        #expect(exchange(bench, client, "*20\r\n").hasPrefix("-ERR Protocol error: unauthenticated multibulk length"))
+        #expect(bench.exchange(client, "GET a\r\nAUTH wrong\r\n").hasPrefix("-NOAUTH Authentication required.\r\n-WRONGPASS"))
+        #expect(bench.exchange(client, "*20\r\n").hasPrefix("-ERR Protocol error: unauthenticated multibulk length"))
         let second = try bench.harness.connect()
-        #expect(exchange(bench, second, "AUTH secret\r\nSET a b\r\n") == "+OK\r\n+OK\r\n")
+        #expect(bench.exchange(second, "AUTH secret\r\nSET a b\r\n") == "+OK\r\n+OK\r\n")
         let native = try bench.harness.connect()
         bench.harness.ask(native, count: 1)
         bench.harness.note(native, .readable)
@@ -181,11 +108,11 @@ import Testing
     }
 
     @Test func clientsThatWantNoRepliesGetNone() throws {
-        let bench = try Bench(seed: 4, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 4, shardCount: 1)
         let client = try bench.harness.connect()
         #expect(
-            exchange(
-                bench, client,
+            bench.exchange(
+                client,
                 "CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\nCLIENT REPLY OFF\r\nSET a 2\r\nPING\r\nGET a\r\nCLIENT REPLY ON\r\nGET a\r\n")
                 == "$1\r\n1\r\n+OK\r\n$1\r\n2\r\n")
         #expect(bench.harness.holdsNothing)
@@ -193,16 +120,16 @@ import Testing
 
     @Test(arguments: ["QUIT\r\n", "SET a 1\r\nQUIT\r\n", "*1\r\nPING\r\n", "SET a 1\r\n*1\r\nPING\r\n"])
     func whoWantsNoRepliesIsClosedAllTheSame(text: String) throws {
-        let bench = try Bench(seed: 5, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 5, shardCount: 1)
         let client = try bench.harness.connect()
-        #expect(exchange(bench, client, "CLIENT REPLY OFF\r\n" + text) == "")
+        #expect(bench.exchange(client, "CLIENT REPLY OFF\r\n" + text) == "")
         #expect(!bench.harness.isOpen(client))
         #expect(bench.harness.holdsNothing)
     }
 
     /// Many requests that never end must not take all memory.
     @Test func unfinishedRequestsAreBoundedAllTogether() throws {
-        let bench = try Bench(seed: 6, shardCount: 1) { $0.memoryMax = 4 << 20 }
+        let bench = try RedisFrontEndBench(seed: 6, shardCount: 1) { $0.memoryMax = 4 << 20 }
         let clients = try (0..<16).map { _ in try bench.harness.connect() }
         let piece = [UInt8](repeating: 7, count: 60_000)
         for client in clients { bench.harness.send(client, Array("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000000\r\n".utf8)) }
@@ -215,210 +142,93 @@ import Testing
             #expect(bench.harness.allocatedBytes <= 5 << 20)
         }
         #expect(clients.contains { bench.harness.isOpen($0) } && clients.contains { !bench.harness.isOpen($0) })
-        #expect(exchange(bench, try bench.harness.connect(), "SET a 1\r\n") == "+OK\r\n")
+        #expect(bench.exchange(try bench.harness.connect(), "SET a 1\r\n") == "+OK\r\n")
     }
 
     /// What is kept for those behind it filled the budget that the first one needed.
     @Test func aLargeReplyComesThoughThoseBehindItAreThere() throws {
-        let bench = try Bench(seed: 7, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 7, shardCount: 1)
         let client = try bench.harness.connect()
         let value = String(repeating: "v", count: 2_000_000)
-        #expect(exchange(bench, client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2000000\r\n\(value)\r\n") == "+OK\r\n")
+        #expect(bench.exchange(client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2000000\r\n\(value)\r\n") == "+OK\r\n")
         for text in ["GET a\r\nSTRLEN a\r\n", "GETRANGE a 0 -1\r\nSTRLEN a\r\nFLUSHALL x y\r\n"] {
-            let received = receiveAll(bench, client, text)
+            let received = bench.receiveAll(client, text)
             #expect(received.hasPrefix("$2000000\r\n\(value)\r\n:2000000\r\n"), "\(text)")
         }
         #expect(bench.harness.holdsNothing)
     }
 
-    private func receiveAll(_ bench: Bench, _ client: Int, _ text: String) -> String {
-        var received = exchange(bench, client, text)
-        for _ in 0..<200 {
-            bench.harness.note(client, .writable)
-            bench.runUntilIdle()
-            received += String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
-        }
-        return received
-    }
-
     /// A read that needs more set aside is asked for twice.
     @Test func readsDoNotSeeWhatIsWrittenBehindThem() throws {
         for seed in seeds(20) {
-            let bench = try Bench(seed: seed, shardCount: 3)
+            let bench = try RedisFrontEndBench(seed: seed, shardCount: 3)
             let client = try bench.harness.connect()
             let value = String(repeating: "v", count: 20_000)
             let setting = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n\(value)\r\n"
             for write in ["SET a later", "DEL a", "APPEND a later", "MSET a 1 b 2"] {
-                let received = receiveAll(bench, client, setting + "GET a\r\n\(write)\r\nSTRLEN a\r\n")
+                let received = bench.receiveAll(client, setting + "GET a\r\n\(write)\r\nSTRLEN a\r\n")
                 #expect(received.hasPrefix("+OK\r\n$20000\r\n\(value)\r\n"), "seed \(seed), \(write)")
             }
         }
     }
 
-    @Test func whatFollowsASelectInATransactionFindsItSelected() throws {
-        let bench = try Bench(seed: 8, shardCount: 3)
-        let client = try bench.harness.connect()
-        #expect(
-            exchange(bench, client, "MULTI\r\nSELECT 1\r\nEXEC\r\nSET x 1\r\nSELECT 0\r\nGET x\r\n")
-                == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+OK\r\n+OK\r\n$-1\r\n")
-    }
-
     @Test func skippedTwiceIsSkippedBehindTheSecond() throws {
-        let bench = try Bench(seed: 9, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 9, shardCount: 1)
         let client = try bench.harness.connect()
-        #expect(exchange(bench, client, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n") == "$1\r\n1\r\n")
+        #expect(bench.exchange(client, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n") == "$1\r\n1\r\n")
     }
 
     /// No record has such a key: what only looks finds nothing, what writes is refused.
     @Test func keysThatAreTooLong() throws {
-        let bench = try Bench(seed: 10, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 10, shardCount: 1)
         let client = try bench.harness.connect()
         let key = "$65536\r\n" + String(repeating: "k", count: 65_536) + "\r\n"
-        #expect(exchange(bench, client, "*2\r\n$3\r\nGET\r\n\(key)*2\r\n$6\r\nSTRLEN\r\n\(key)") == "$-1\r\n:0\r\n")
-        #expect(exchange(bench, client, "*2\r\n$3\r\nDEL\r\n\(key)") == ":0\r\n")
-        #expect(exchange(bench, client, "*3\r\n$3\r\nSET\r\n\(key)$1\r\na\r\n").hasPrefix("-ERR key is too long"))
+        #expect(bench.exchange(client, "*2\r\n$3\r\nGET\r\n\(key)*2\r\n$6\r\nSTRLEN\r\n\(key)") == "$-1\r\n:0\r\n")
+        #expect(bench.exchange(client, "*2\r\n$3\r\nDEL\r\n\(key)") == ":0\r\n")
+        #expect(bench.exchange(client, "*3\r\n$3\r\nSET\r\n\(key)$1\r\na\r\n").hasPrefix("-ERR key is too long"))
     }
 
     /// Slots of requests that closed their connection were never freed.
     @Test func aReplyOverTheLimitClosesAndLeavesNothingBehind() throws {
-        let bench = try Bench(seed: 11, shardCount: 1) { $0.requestsMax = 8 }
+        let bench = try RedisFrontEndBench(seed: 11, shardCount: 1) { $0.requestsMax = 8 }
         var values = RuntimeSettings.Values()
         values.outputBufferBytesMax = 2 << 20
         bench.harness.frontEnd.services.settings.apply(values)
         let value = String(repeating: "v", count: 3_000_000)
         let first = try bench.harness.connect()
-        #expect(exchange(bench, first, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3000000\r\n\(value)\r\n") == "+OK\r\n")
+        #expect(bench.exchange(first, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3000000\r\n\(value)\r\n") == "+OK\r\n")
         for _ in 0..<20 {
             let client = try bench.harness.connect()
-            _ = exchange(bench, client, "GET a\r\nGET b\r\n")
+            _ = bench.exchange(client, "GET a\r\nGET b\r\n")
             #expect(!bench.harness.isOpen(client))
         }
         #expect(bench.harness.holdsNothing)
-        #expect(exchange(bench, first, "GET b\r\n") == "$-1\r\n")
+        #expect(bench.exchange(first, "GET b\r\n") == "$-1\r\n")
     }
 
     @Test func whatIsPipelinedBehindAuthMayBeLarge() throws {
-        let bench = try Bench(seed: 12, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 12, shardCount: 1)
         Array("secret".utf8).withUnsafeBytes { bench.harness.frontEnd.services.settings.setPassword($0) }
         let client = try bench.harness.connect()
         let value = String(repeating: "v", count: 20_000)
         #expect(
-            exchange(bench, client, "AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n\(value)\r\n") == "+OK\r\n+OK\r\n")
-    }
-
-    /// EXEC's array would be one short.
-    @Test func whatMayHaveNoReplyIsNoPartOfATransaction() throws {
-        let bench = try Bench(seed: 13, shardCount: 1)
-        let client = try bench.harness.connect()
-        #expect(
-            exchange(bench, client, "MULTI\r\nCLIENT REPLY OFF\r\nEXEC\r\nPING\r\n")
-                == "+OK\r\n-ERR Command not allowed inside a transaction\r\n"
-                + "-EXECABORT Transaction discarded because of previous errors.\r\n+PONG\r\n")
-    }
-
-    /// Clients that keep their connections watch and unwatch for ever.
-    @Test(arguments: ["UNWATCH", "MULTI\r\nEXEC", "MULTI\r\nUNWATCH\r\nDISCARD", "RESET"])
-    func whoWatchesNoMoreIsRememberedNoMore(ending: String) throws {
-        let bench = try Bench(seed: 20, shardCount: 1) { $0.memoryMax = 100 }
-        let client = try bench.harness.connect()
-        for _ in 0..<20 { #expect(exchange(bench, client, "WATCH first second\r\n\(ending)\r\n").hasPrefix("+OK\r\n")) }
-        #expect(bench.harness.frontEnd.queuedBytes == 0 && bench.harness.holdsNothing)
-    }
-
-    /// They are no part of a commit.
-    @Test(arguments: ["FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "SHUTDOWN", "SAVE"])
-    func whatChangesTheServerAsAWholeIsNoPartOfATransaction(command: String) throws {
-        let bench = try Bench(seed: 17, shardCount: 1)
-        let client = try bench.harness.connect()
-        #expect(
-            exchange(bench, client, "MULTI\r\n\(command)\r\nEXEC\r\n")
-                == "+OK\r\n-ERR Command not allowed inside a transaction\r\n"
-                + "-EXECABORT Transaction discarded because of previous errors.\r\n")
-    }
-
-    /// What was made since MULTI is seen by what comes behind, and by nobody else.
-    @Test func walksOfTransactionsSeeTheirOwnKeys() throws {
-        let bench = try Bench(seed: 18, shardCount: 3, services: FrontEndServices(keyCount: { _ in 5 }))
-        let client = try bench.harness.connect()
-        #expect(
-            exchange(
-                bench, client,
-                "MULTI\r\nKEYS *\r\nSET a 1\r\nKEYS *\r\nDBSIZE\r\nRANDOMKEY\r\nKEYS b*\r\nDEL a\r\nSCAN 0\r\nEXEC\r\nKEYS *\r\n")
-                == "+OK\r\n" + String(repeating: "+QUEUED\r\n", count: 8)
-                + "*8\r\n*0\r\n+OK\r\n*1\r\n$1\r\na\r\n:6\r\n$1\r\na\r\n*0\r\n:1\r\n*2\r\n$1\r\n0\r\n*0\r\n*0\r\n")
-        #expect(bench.shards.violations == [] && bench.harness.holdsNothing)
-    }
-
-    /// What counts all keys in a transaction counts those that were written before it, whose replies
-    /// are still to come.
-    @Test(arguments: ["SET b 1", "MSET b 1 d 1", "APPEND b 1"]) func transactionsSeeAllThatIsBeforeThem(write: String) throws {
-        for seed in seeds(20) {
-            let bench = try Bench(seed: seed, shardCount: 3)
-            let client = try bench.harness.connect()
-            let received = exchange(bench, client, "\(write)\r\nMULTI\r\nSET a 1\r\nDBSIZE\r\nEXEC\r\n")
-            #expect(received.hasSuffix("*2\r\n+OK\r\n:\(bench.shards.keyCount(0))\r\n"), "seed \(seed)")
-            #expect(bench.shards.keyCount(0) == (write.hasPrefix("MSET") ? 3 : 2))
-        }
-    }
-
-    /// A transaction that waits for the main thread, or for a walk, holds its keys; it ends also where
-    /// its client is gone.
-    @Test(arguments: [false, true]) func transactionsGoOnBehindWhatOthersCarryOut(clientGoes: Bool) throws {
-        let desk = try ServerDesk()
-        let bench = try Bench(seed: 19, shardCount: 3, services: FrontEndServices(desk: desk, keyCount: { _ in 1 }))
-        let client = try bench.harness.connect()
-        #expect(exchange(bench, client, "MULTI\r\nSET a 1\r\nINFO\r\nKEYS *\r\nINCR a\r\nEXEC\r\nPING\r\n").hasSuffix("+QUEUED\r\n"))
-        #expect(bench.shards.heldCount == 1 && bench.shards.values.isEmpty)
-        let calls = desk.takeAll()
-        try #require(calls.count == 1)
-        if clientGoes {
-            bench.harness.drop(client)
-            bench.turn()
-        }
-        bench.harness.frontEnd.completeCall(calls[0].connection, ticket: calls[0].ticket, .bulk("text"))
-        bench.runUntilIdle()
-        #expect(bench.shards.heldCount == 0 && bench.shards.values.values.map(\.bytes) == [Array("2".utf8)])
-        #expect(bench.shards.violations == [] && bench.harness.holdsNothing)
-        guard !clientGoes else { return }
-        #expect(
-            String(decoding: bench.harness.receiveBytes(client), as: UTF8.self)
-                == "*4\r\n+OK\r\n$4\r\ntext\r\n*1\r\n$1\r\na\r\n:2\r\n+PONG\r\n")
+            bench.exchange(client, "AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n\(value)\r\n") == "+OK\r\n+OK\r\n")
     }
 
     @Test func nobodyWatchesPasswords() throws {
-        let bench = try Bench(seed: 14, shardCount: 1)
+        let bench = try RedisFrontEndBench(seed: 14, shardCount: 1)
         let (watcher, client) = (try bench.harness.connect(), try bench.harness.connect())
-        #expect(exchange(bench, watcher, "MONITOR\r\n") == "+OK\r\n")
-        _ = exchange(bench, client, "AUTH default hidden\r\nHELLO 3 AUTH default hidden\r\nECHO seen\r\n")
+        #expect(bench.exchange(watcher, "MONITOR\r\n") == "+OK\r\n")
+        _ = bench.exchange(client, "AUTH default hidden\r\nHELLO 3 AUTH default hidden\r\nECHO seen\r\n")
         let lines = bench.harness.frontEnd.monitorLines.joined()
         #expect(lines.contains("seen") && lines.contains("(redacted)") && !lines.contains("hidden"))
-    }
-
-    /// What many clients queue, watch and read at once is bounded all together.
-    @Test func transactionsAndGroupsAreBoundedAllTogether() throws {
-        let bench = try Bench(seed: 15, shardCount: 3) {
-            $0.memoryMax = 200_000
-            $0.replyBytesMax = 250_000
-        }
-        let clients = try (0..<4).map { _ in try bench.harness.connect() }
-        let large = "$60000\r\n" + String(repeating: "v", count: 60_000) + "\r\n"
-        for (number, client) in clients.enumerated() {
-            let answer = exchange(bench, client, "MULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\n\(number)\r\n\(large)")
-            #expect(answer.contains("QUEUED") == (number < 3))
-        }
-        for client in clients { _ = exchange(bench, client, "EXEC\r\n") }
-        #expect(exchange(bench, clients[3], "*3\r\n$3\r\nSET\r\n$1\r\n3\r\n\(large)*3\r\n$3\r\nSET\r\n$1\r\n4\r\n\(large)") == "+OK\r\n+OK\r\n")
-        #expect(exchange(bench, clients[0], "MGET 0 1 2 3 4\r\n").hasPrefix("-ERR the values of the keys"))
-        #expect(receiveAll(bench, clients[0], "MGET 0 1\r\n").hasPrefix("*2\r\n$60000\r\n"))
-        #expect(bench.harness.holdsNothing && bench.harness.frontEnd.groupBytes == 0 && bench.harness.frontEnd.queuedBytes == 0)
-        #expect(bench.shards.heldCount == 0)
     }
 
     /// Shards make them before anybody knows how large they are: what finds no room changes nothing.
     @Test func repliesOfUpdatesAreBoundedAllTogether() {
         let memory = ReplyMemory(byteCountMax: 1000)
         let surroundings = CommandSurroundings(
-            namespaces: [0], database: 0, nowMilliseconds: Self.now, valueBytesMax: 1 << 20, replyBytesMax: .max)
+            namespaces: [0], database: 0, nowMilliseconds: RedisFrontEndBench.now, valueBytesMax: 1 << 20, replyBytesMax: .max)
         func update() -> RedisUpdate {
             let arguments = OwnedArguments(["GETDEL", "a"].map { Array($0.utf8) })
             guard case .found(let command) = CommandTable.find(arguments.view), case .write(let function) = command.execution
@@ -442,7 +252,7 @@ import Testing
 
     /// Clients that ask for large replies and read none of them must not take all memory.
     @Test func unreadRepliesAreBoundedAllTogether() throws {
-        let bench = try Bench(seed: 16, shardCount: 1) { $0.memoryMax = 4 << 20 }
+        let bench = try RedisFrontEndBench(seed: 16, shardCount: 1) { $0.memoryMax = 4 << 20 }
         let request = "*2\r\n$4\r\nECHO\r\n$900000\r\n" + String(repeating: "e", count: 900_000) + "\r\n"
         let clients = try (0..<10).map { _ in try bench.harness.connect() }
         for client in clients {
