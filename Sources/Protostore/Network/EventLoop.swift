@@ -328,6 +328,8 @@ package final class EventLoop: @unchecked Sendable {
         case .adopt(let descriptor, let peer):
             adopt(FileDescriptor(owning: descriptor), peer)
         case .report(let collection):
+            // Whoever asked has changed the databases, and this turn may have begun before.
+            frontEnd?.pointee.takeNamespaces()
             collection.add(makeReport())
         case .serverReply(let id, let ticket, let reply):
             frontEnd?.pointee.completeCall(id, ticket: ticket, reply)

@@ -50,7 +50,7 @@ struct FrontEnd: ~Copyable {
     var nowNanoseconds: UInt64 = 0
     /// The same as milliseconds since 1970.
     var nowMilliseconds: UInt64 = 0
-    /// Of the databases, as they were at the start of this turn.
+    /// Of the databases, as they were at the last ``takeNamespaces()``: in this turn.
     private(set) var namespaces: [UInt32]
     private var namespaceGeneration: UInt64
     /// Of each database, the generation that gave it its namespace.
@@ -141,6 +141,11 @@ struct FrontEnd: ~Copyable {
         slowNanoseconds = min(
             slowMicroseconds < 0 ? .max : UInt64(slowMicroseconds) * 1000,
             latencyMilliseconds <= 0 ? .max : UInt64(latencyMilliseconds) * 1_000_000)
+        takeNamespaces()
+    }
+
+    /// Takes over what has become of the databases.
+    mutating func takeNamespaces() {
         guard services.databases.generation != namespaceGeneration else { return }
         let databases = services.databases.current
         let before = namespaces

@@ -6,12 +6,12 @@ final class FrontEndServices: Sendable {
     /// Carries out what is about the whole server; nil where there is none.
     let desk: ServerDesk?
     let monitors = MonitorFeed()
-    /// How many keys a database has.
-    let keyCount: @Sendable (_ database: Int) -> Int
+    /// How many keys a database has, by its namespace.
+    let keyCount: @Sendable (_ namespace: UInt32) -> Int
 
     init(
         settings: RuntimeSettings = RuntimeSettings(), databases: NamespaceMap = NamespaceMap(),
-        desk: ServerDesk? = nil, keyCount: @escaping @Sendable (Int) -> Int = { _ in 0 }
+        desk: ServerDesk? = nil, keyCount: @escaping @Sendable (UInt32) -> Int = { _ in 0 }
     ) {
         self.settings = settings
         self.databases = databases

@@ -106,7 +106,7 @@ public final class Server: @unchecked Sendable {
 
     private static func makeServices(_ settings: RuntimeSettings, _ desk: ServerDesk, _ store: Store) -> FrontEndServices {
         FrontEndServices(settings: settings, databases: store.opening.parts.namespaces, desk: desk) {
-            [databases = store.databases] in databases.keyCount(of: $0)
+            [databases = store.databases] in databases.keyCount(ofNamespace: $0)
         }
     }
 

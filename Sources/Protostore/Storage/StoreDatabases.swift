@@ -61,8 +61,12 @@ package final class StoreDatabases: Sendable {
     /// - Parameter database: 0...15.
     /// - Complexity: O(shards).
     package func keyCount(of database: Int) -> Int {
-        max(0, keyCounter(parts.namespaces.current.namespaces[database]))
+        keyCount(ofNamespace: parts.namespaces.current.namespaces[database])
     }
+
+    /// How many keys a database's namespace has; any number once it is no database's any more.
+    /// - Complexity: O(shards).
+    package func keyCount(ofNamespace namespace: UInt32) -> Int { max(0, keyCounter(namespace)) }
 
     // MARK: Blocking
 

@@ -9,11 +9,11 @@ extension FrontEnd {
     mutating func carryOut(
         _ command: KeyspaceCommand, _ spec: Command, _ arguments: CommandArguments, of index: UInt32
     ) -> Taking {
-        let database = connections.at(index).pointee.redis.database
+        // What is counted is what the commands behind it find.
+        takeNamespaces()
+        let namespace = namespaces[connections.at(index).pointee.redis.database]
         switch command {
-        case .databaseSize:
-            guard admitAnswer(index) else { return .blocked }
-            return answer(.integer(services.keyCount(database)), of: index) ? .taken : .closed
+        case .databaseSize: return answerAtOnce(.integer(services.keyCount(namespace)), of: index)
         case .flushDatabase, .flushAll, .swapDatabases:
             return call(spec, arguments, of: index)
         case .scan, .keys, .randomKey:
@@ -21,7 +21,7 @@ extension FrontEnd {
             case .failure(let refusal): return reject(refusal.reply, of: index)
             case .success(let plan):
                 // An empty database is known without reading all others' keys.
-                guard let plan, services.keyCount(database) > 0 else {
+                guard let plan, services.keyCount(namespace) > 0 else {
                     return answerAtOnce(Self.nothingFound(command), of: index)
                 }
                 return startWalk(plan, of: index)
@@ -58,7 +58,7 @@ extension FrontEnd {
     /// Keys of a namespace that was a database's when the transaction came, and may be another's by now, or
     /// nobody's: then nobody can have any of them.
     private func keyCount(of namespace: UInt32) -> Int {
-        namespaces.firstIndex(of: namespace).map { services.keyCount($0) } ?? 0
+        namespaces.contains(namespace) ? services.keyCount(namespace) : 0
     }
 
     /// Slots that a step of KEYS or RANDOMKEY looks at.

@@ -27,8 +27,8 @@ final class ModelShards {
     var isIdle: Bool { others.isEmpty && !queues.keys.contains(where: canGoOn) }
     var heldCount: Int { held.count }
 
-    func keyCount(_ database: Int) -> Int {
-        values.keys.count { Int($0.namespace) == database && current($0) != nil }
+    func keyCount(_ namespace: UInt32) -> Int {
+        values.keys.count { $0.namespace == namespace && current($0) != nil }
     }
 
     func receive(_ request: ShardRequest) {
