@@ -44,7 +44,8 @@ extension FrontEnd {
         guard hasSlots(1, for: index) else { return false }
         let obstacle = obstacle(toWriteOccupying: byteCount, for: index)
         guard obstacle != .no else { return true }
-        connections.at(index).pointee.wantedWriteBytes = byteCount
+        // 0 stands for a read.
+        connections.at(index).pointee.wantedWriteBytes = max(byteCount, 1)
         block(index, obstacle)
         return false
     }

@@ -26,6 +26,7 @@ extension FrontEnd {
         switch Socket.send(connection.pointee.descriptor.rawValue, bytes) {
         case .bytes(let count):
             counters.bytesOut &+= UInt64(count)
+            connection.pointee.lastNanoseconds = nowNanoseconds
             connection.pointee.isWritable = count == bytes.count
             chargedBytes -= count
             connection.pointee.output.removeFirst(count, in: &arena)

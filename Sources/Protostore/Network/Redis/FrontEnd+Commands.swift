@@ -49,7 +49,9 @@ extension FrontEnd {
                 return offset
             case .empty(let requestBytes):
                 offset += requestBytes
+                if connection.pointee.redis.replies == .skipNext { connection.pointee.redis.replies = .on }
             case .invalid(let violation):
+                guard admitAnswer(index) else { return offset }
                 return refuse(violation, of: index) ? bytes.count : nil
             case .command(let requestBytes):
                 switch take(argumentList.arguments(at: bytes.baseAddress! + offset), of: index) {
@@ -71,7 +73,7 @@ extension FrontEnd {
             isAuthenticated: connections.at(index).pointee.redis.isAuthenticated)
     }
 
-    /// What cannot be parsed ends the connection, with an error for its client.
+    /// What cannot be parsed ends the connection, with an error for its client. `admitAnswer` has let it in.
     /// - Returns: false when the connection was closed already.
     private mutating func refuse(_ violation: RESPViolation, of index: UInt32) -> Bool {
         counters.closedForCause &+= 1
@@ -153,7 +155,7 @@ extension FrontEnd {
     // MARK: Carrying out
 
     private mutating func carryOut(_ spec: Command, _ arguments: CommandArguments, of index: UInt32) -> Taking {
-        if isPaused(spec) {
+        if isPaused(spec, of: index) {
             block(index, .byOrder)
             return .blocked
         }

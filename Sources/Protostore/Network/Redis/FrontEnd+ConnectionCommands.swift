@@ -21,7 +21,8 @@ extension FrontEnd {
             noteAtOnce(.ok)
             return answer(.ok, of: index) ? .taken : .closed
         case .quit: return admitAnswer(index) ? (endWith(.ok, of: index) ? .taken : .closed) : .blocked
-        case .monitor: return startMonitor(session, of: index)
+        // What others do is no reply to what was sent before.
+        case .monitor: return startAlone(index) ?? startMonitor(session, of: index)
         // Replies before it are of the version before it.
         case .hello: if let waits = startAlone(index) { return waits }
         case .reset: return startAlone(index) ?? reset(session, of: index)
@@ -90,8 +91,9 @@ extension FrontEnd {
         session.name = []
         connection.pointee.redis.version = .two
         connection.pointee.redis.database = 0
-        connection.pointee.redis.replies = .on
+        if connection.pointee.redis.replies == .off { connection.pointee.redis.replies = .on }
         connection.pointee.redis.isAuthenticated = !services.settings.requiresPassword
+        noteAtOnce(.ok)
         return answer(.simple("RESET"), of: index) ? .taken : .closed
     }
 

@@ -25,7 +25,8 @@ extension FrontEnd {
             return reject(
                 .error("ERR key is too long: \(long.name.bytes.count) bytes, \(Self.keyBytesMax) are possible"), of: index)
         }
-        if keys.contains(where: { !$0.isRead && isRead($0.hash, of: index) }) {
+        // A read that is asked for again must not see later things than what is behind it.
+        if keys.contains(where: { isRead($0.hash, of: index) }) {
             block(index, .byOrder)
             return .blocked
         }

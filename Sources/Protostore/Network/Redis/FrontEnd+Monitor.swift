@@ -7,11 +7,11 @@ import Synchronization
 extension FrontEnd {
     mutating func startMonitor(_ session: RedisSession, of index: UInt32) -> Taking {
         guard admitAnswer(index) else { return .blocked }
-        if !session.isMonitor {
-            session.isMonitor = true
-            monitorCount += 1
-            services.monitors.add(1)
-        }
+        // The second time there is no reply.
+        guard !session.isMonitor else { return .taken }
+        session.isMonitor = true
+        monitorCount += 1
+        services.monitors.add(1)
         return answer(.ok, of: index) ? .taken : .closed
     }
 

@@ -127,7 +127,9 @@ extension FrontEnd {
         lastSweepNanoseconds = nowNanoseconds
         for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
             let connection = connections.at(index)
-            guard connection.pointee.speaks == .redis, connection.pointee.isIdle else { continue }
+            // One that a pause blocks waits itself.
+            guard connection.pointee.speaks == .redis, connection.pointee.isIdle, connection.pointee.blocked == .no
+            else { continue }
             let silence = nowNanoseconds &- connection.pointee.lastNanoseconds
             if silence / 1_000_000_000 >= UInt64(timeoutSeconds), connection.pointee.redis.session?.isMonitor == false {
                 close(index)
@@ -135,10 +137,11 @@ extension FrontEnd {
         }
     }
 
-    /// CLIENT PAUSE; 0 ends it.
+    /// CLIENT PAUSE; 0 ends it. While there is one, another makes it longer and stricter only.
     mutating func pause(untilNanoseconds: UInt64, onlyWrites: Bool) {
-        pauseEndNanoseconds = untilNanoseconds
-        pausesOnlyWrites = onlyWrites
+        let goesOn = untilNanoseconds > 0 && pauseEndNanoseconds > nowNanoseconds
+        pausesOnlyWrites = onlyWrites && (pausesOnlyWrites || !goesOn)
+        pauseEndNanoseconds = goesOn ? max(pauseEndNanoseconds, untilNanoseconds) : untilNanoseconds
         guard untilNanoseconds == 0 else { return }
         for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
             if connections.at(index).pointee.blocked == .byOrder { unblock(index) }
@@ -146,8 +149,10 @@ extension FrontEnd {
     }
 
     /// Whether a command has to wait until a pause is over.
-    func isPaused(_ spec: Command) -> Bool {
+    func isPaused(_ spec: Command, of index: UInt32) -> Bool {
         guard pauseEndNanoseconds > nowNanoseconds else { return false }
-        return !pausesOnlyWrites || spec.flags.contains(.write) || spec.number == CommandNumbers.exec
+        guard pausesOnlyWrites else { return true }
+        guard spec.number == CommandNumbers.exec else { return spec.flags.contains(.write) }
+        return connections.at(index).pointee.redis.session?.transaction?.contains { $0.spec.flags.contains(.write) } ?? false
     }
 }

@@ -62,6 +62,7 @@ extension FrontEnd {
         }
         guard admitAnswer(index) else { return .blocked }
         session.transaction = []
+        noteAtOnce(.ok)
         return answer(.ok, of: index) ? .taken : .closed
     }
 
@@ -74,6 +75,7 @@ extension FrontEnd {
         guard session.transaction != nil else { return complain("ERR DISCARD without MULTI", of: index) }
         guard admitAnswer(index) else { return .blocked }
         endTransaction(session)
+        noteAtOnce(.ok)
         return answer(.ok, of: index) ? .taken : .closed
     }
 
@@ -84,8 +86,9 @@ extension FrontEnd {
         if session.isTransactionSpoiled {
             guard admitAnswer(index) else { return .blocked }
             endTransaction(session)
-            return answer(
-                .error("EXECABORT Transaction discarded because of previous errors."), of: index) ? .taken : .closed
+            let reply = Reply.error("EXECABORT Transaction discarded because of previous errors.")
+            noteAtOnce(reply)
+            return answer(reply, of: index) ? .taken : .closed
         }
         // A walk in it must find what was written before it, and what follows a SELECT in it the database selected.
         let isAlone = !commands.allSatisfy(\.isOfKeys)

@@ -28,10 +28,11 @@ struct ClientsCommand {
             }
         case .pause(let milliseconds, let onlyWrites):
             pause(loops, until: try end(of: milliseconds), onlyWrites: onlyWrites)
-            return .reply(.ok)
+            // When all loops have seen it: what comes behind the reply, on any connection, is paused.
+            return .reports { _ in .ok }
         case .unpause:
             pause(loops, until: 0, onlyWrites: false)
-            return .reply(.ok)
+            return .reports { _ in .ok }
         // Nobody ever waits for a key.
         case .unblock: return .reply(.integer(0))
         case .identifier, .info, .setName, .getName, .setLibraryName, .setLibraryVersion, .reply, .noEvict, .noTouch,

@@ -76,6 +76,62 @@ import Testing
         #expect(bench.harness.holdsNothing)
     }
 
+    /// Also where no slot is free for its error, or no memory: it waits as any reply does.
+    @Test func whatCannotBeParsedWaitsForRoomToSaySo() throws {
+        let bench = try RedisFrontEndBench(seed: 31, shardCount: 1) { $0.requestsMax = 4 }
+        let client = try bench.harness.connect()
+        #expect(
+            bench.exchange(client, "GET a\r\nGET b\r\nGET c\r\nGET d\r\n*1\r\nPING\r\n")
+                == "$-1\r\n$-1\r\n$-1\r\n$-1\r\n-ERR Protocol error: expected '$', got 'P'\r\n")
+        #expect(!bench.harness.isOpen(client) && bench.harness.holdsNothing)
+    }
+
+    /// MONITOR, RESET and empty requests, as Redis has them.
+    @Test(arguments: [
+        (said: "CLIENT REPLY SKIP\r\nRESET\r\nPING\r\n", read: "+PONG\r\n"),
+        (said: "CLIENT REPLY OFF\r\nRESET\r\nPING\r\n", read: "+RESET\r\n+PONG\r\n"),
+        (said: "CLIENT REPLY SKIP\r\n\r\nPING\r\n", read: "+PONG\r\n"),
+        (said: "MONITOR\r\nMONITOR\r\nRESET\r\n", read: "+OK\r\n+RESET\r\n"),
+    ])
+    func fewRepliesAreThoseOfRedis(said: String, read: String) throws {
+        let bench = try RedisFrontEndBench(seed: 32, shardCount: 1)
+        #expect(bench.exchange(try bench.harness.connect(), said) == read)
+    }
+
+    /// What MONITOR shows is no reply to what its client sent before.
+    @Test func whoMonitorsHasItsRepliesFirst() throws {
+        let bench = try RedisFrontEndBench(seed: 33, shardCount: 1)
+        let client = try bench.harness.connect()
+        bench.harness.send(client, Array("GET a\r\nMONITOR\r\n".utf8))
+        bench.harness.note(client, .readable)
+        bench.harness.frontEnd.beginTurn(nanoseconds: 1, milliseconds: RedisFrontEndBench.now)
+        bench.harness.frontEnd.serve()
+        bench.harness.frontEnd.showMonitors(["what others do"])
+        bench.runUntilIdle()
+        #expect(String(decoding: bench.harness.receiveBytes(client), as: UTF8.self) == "$-1\r\n+OK\r\n")
+        bench.harness.frontEnd.showMonitors(["what others do"])
+        bench.runUntilIdle()
+        #expect(String(decoding: bench.harness.receiveBytes(client), as: UTF8.self) == "+what others do\r\n")
+    }
+
+    /// A pause for writes lets a transaction that only reads go on; another pause does not shorten it.
+    @Test func pausesHoldWritesBack() throws {
+        let bench = try RedisFrontEndBench(seed: 34, shardCount: 1)
+        let client = try bench.harness.connect()
+        let now = Clock.monotonicNanoseconds()
+        bench.turn()
+        bench.harness.frontEnd.pause(untilNanoseconds: now + 600_000_000_000, onlyWrites: true)
+        bench.harness.frontEnd.pause(untilNanoseconds: now + 1, onlyWrites: true)
+        #expect(bench.exchange(client, "MULTI\r\nGET a\r\nEXEC\r\n") == "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n")
+        #expect(bench.exchange(client, "MULTI\r\nSET a 1\r\nEXEC\r\nPING\r\n") == "+OK\r\n+QUEUED\r\n")
+        bench.harness.frontEnd.pause(untilNanoseconds: now + 1, onlyWrites: false)
+        bench.runUntilIdle()
+        #expect(bench.harness.receiveBytes(client).isEmpty)
+        bench.harness.frontEnd.pause(untilNanoseconds: 0, onlyWrites: false)
+        bench.runUntilIdle()
+        #expect(String(decoding: bench.harness.receiveBytes(client), as: UTF8.self) == "*1\r\n+OK\r\n+PONG\r\n")
+    }
+
     @Test(arguments: ["POST / HTTP/1.1\r\n", "GET a\r\nhost: b\r\n"])
     func whatABrowserSendsClosesWithoutAReply(text: String) throws {
         let bench = try RedisFrontEndBench(seed: 1, shardCount: 1)
