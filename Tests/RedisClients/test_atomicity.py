@@ -101,6 +101,36 @@ class AtomicityTests(unittest.TestCase):
             clients.add(read, number)
         clients.run()
 
+    def test_a_flush_is_before_or_behind_a_transaction(self):
+        self.on_each_server(self.flush_and_read_together)
+
+    def flush_and_read_together(self, server):
+        clients = Clients()
+
+        def change():
+            with server.connect() as connection:
+                for count in range(100 * FACTOR):
+                    self.assertEqual(connection.call("SET", "only", "x"), b"+OK\r\n")
+                    command = (["FLUSHALL"], ["FLUSHDB"], ["SWAPDB", "0", "1"])[count % 3]
+                    self.assertEqual(connection.call(*command), b"+OK\r\n")
+                    if command[0] == "SWAPDB":
+                        self.assertEqual(connection.call("FLUSHALL"), b"+OK\r\n")
+            clients.is_over.set()
+
+        def read():
+            # Its only key is there for all commands of a transaction, or for none.
+            allowed = {b"*3\r\n$1\r\nx\r\n:1\r\n*1\r\n$4\r\nonly\r\n", b"*3\r\n$-1\r\n:0\r\n*0\r\n"}
+            commands = (["MULTI"], ["GET", "only"], ["DBSIZE"], ["KEYS", "*"], ["EXEC"])
+            with server.connect() as connection:
+                while not clients.is_over.is_set():
+                    connection.send(b"".join(wire.request(*words) for words in commands))
+                    self.assertIn(connection.replies(len(commands))[-1], allowed)
+
+        clients.add(change)
+        for _ in range(3):
+            clients.add(read)
+        clients.run()
+
     def test_increments_are_all_counted(self):
         self.on_each_server(self.increment)
 

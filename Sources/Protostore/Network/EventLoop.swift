@@ -339,6 +339,11 @@ package final class EventLoop: @unchecked Sendable {
             collection.add([], closed: frontEnd?.pointee.closeClients(filter) ?? 0)
         case .pauseClients(let untilNanoseconds, let onlyWrites):
             frontEnd?.pointee.pause(untilNanoseconds: untilNanoseconds, onlyWrites: onlyWrites)
+        case .holdGroups(let quiet):
+            if frontEnd == nil { quiet.add() }
+            frontEnd?.pointee.holdGroups(quiet)
+        case .letGroupsGo:
+            frontEnd?.pointee.letGroupsGo()
         case .monitorLines(let lines):
             frontEnd?.pointee.showMonitors(lines)
         case .resetStatistics:

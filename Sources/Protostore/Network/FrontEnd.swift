@@ -55,6 +55,12 @@ struct FrontEnd: ~Copyable {
     private var namespaceGeneration: UInt64
     /// Of each database, the generation that gave it its namespace.
     private(set) var databaseGenerations: [UInt64]
+    /// Groups whose keys are not released yet.
+    var groupsUnderWay = 0
+    /// No group begins: the databases are about to change.
+    var holdsGroups = false
+    /// Who is to be told when no group is under way.
+    var waitsForQuiet: QuietLoops?
     /// The arguments of the command that is being looked at.
     var argumentList = ArgumentList()
     var counters = FrontEndCounters()

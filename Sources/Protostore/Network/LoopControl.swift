@@ -14,6 +14,10 @@ enum LoopCommand: Sendable {
     /// Take no commands from connections until this time on the monotonic clock, or none
     /// that write; 0 ends it.
     case pauseClients(untilNanoseconds: UInt64, onlyWrites: Bool)
+    /// Begin no group, and say when none is under way.
+    case holdGroups(QuietLoops)
+    /// Take over what has become of the databases, and begin groups again.
+    case letGroupsGo
     /// Show these lines to your connections that watch.
     case monitorLines([String])
     /// Count commands from zero.
@@ -74,6 +78,24 @@ package final class ReportCollection: Sendable {
             return collected.sorted { $0.loop < $1.loop }
         }
     }
+}
+
+/// Where loops say that no group is under way, and the main thread waits for all of them.
+final class QuietLoops: Sendable {
+    private let count = Locked(0)
+    private let wakeDescriptor: CInt
+
+    /// - Parameter wakeDescriptor: an eventfd of the main thread, raised by each loop.
+    init(wakeDescriptor: CInt) {
+        self.wakeDescriptor = wakeDescriptor
+    }
+
+    func add() {
+        count.withLock { $0 += 1 }
+        WakeDescriptor.wake(wakeDescriptor)
+    }
+
+    func areAll(_ loopCount: Int) -> Bool { count.withLock { $0 >= loopCount } }
 }
 
 /// Where a loop that cannot go on says why, and the main thread looks.

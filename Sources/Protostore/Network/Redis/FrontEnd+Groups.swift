@@ -16,6 +16,10 @@ extension FrontEnd {
         _ purpose: GroupRun.Purpose, _ commands: [QueuedCommand], chargedBytes: Int,
         watched: [KeyName: WatchedKey] = [:], of index: UInt32
     ) -> Taking {
+        guard !holdsGroups else {
+            block(index, .byOrder)
+            return .blocked
+        }
         let surroundings = surroundings(of: index)
         let keys = keys(of: commands, watched, surroundings)
         guard keys.count <= groupKeysMax else {
@@ -48,6 +52,7 @@ extension FrontEnd {
         putInOrder(ticket, of: index)
         takeMembers(run)
         connections.at(index).pointee.redis.groupsTakingKeys += 1
+        groupsUnderWay += 1
         takeKeys(run)
         return connections.find(run.connection) == nil ? .closed : .taken
     }
@@ -238,6 +243,8 @@ extension FrontEnd {
             run.outstanding += 1
             send(.settle, run.keys[committer].ticket)
         }
+        groupsUnderWay -= 1
+        tellIfQuiet()
         answer(run)
     }
 
@@ -249,5 +256,35 @@ extension FrontEnd {
     private mutating func endSettling(_ run: GroupRun) {
         guard let committer = run.committer else { return }
         retire(run.keys[committer].ticket)
+    }
+
+    // MARK: Changes of databases
+
+    /// FLUSHDB, FLUSHALL and SWAPDB come between groups, never amid one: it would do its first part
+    /// in the databases as they were, and count or leave its second in those of afterwards.
+    mutating func holdGroups(_ quiet: QuietLoops) {
+        holdsGroups = true
+        waitsForQuiet = quiet
+        tellIfQuiet()
+    }
+
+    private mutating func tellIfQuiet() {
+        guard groupsUnderWay == 0 else { return }
+        waitsForQuiet?.add()
+        waitsForQuiet = nil
+    }
+
+    /// The databases are what they are to be.
+    mutating func letGroupsGo() {
+        takeNamespaces()
+        holdsGroups = false
+        unblockOrdered()
+    }
+
+    /// Lets those look again that wait for neither memory nor slots.
+    mutating func unblockOrdered() {
+        for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
+            if connections.at(index).pointee.blocked == .byOrder { unblock(index) }
+        }
     }
 }

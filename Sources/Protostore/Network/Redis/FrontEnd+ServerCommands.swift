@@ -142,10 +142,7 @@ extension FrontEnd {
         let goesOn = untilNanoseconds > 0 && pauseEndNanoseconds > nowNanoseconds
         pausesOnlyWrites = onlyWrites && (pausesOnlyWrites || !goesOn)
         pauseEndNanoseconds = goesOn ? max(pauseEndNanoseconds, untilNanoseconds) : untilNanoseconds
-        guard untilNanoseconds == 0 else { return }
-        for index in 0..<UInt32(connections.capacity) where connections.contains(index) {
-            if connections.at(index).pointee.blocked == .byOrder { unblock(index) }
-        }
+        if untilNanoseconds == 0 { unblockOrdered() }
     }
 
     /// Whether a command has to wait until a pause is over.

@@ -9,8 +9,8 @@ import Logging
 ///                                           ├── clients, once all loops have ───> reply
 ///                                           ├── at a time (DEBUG SLEEP) ────────> reply
 ///                                           ├── flush, on a thread (SAVE) ──────> reply
-///                                           └── change of databases, on a thread,
-///                                               then a round of reports ────────> reply
+///                                           └── change of databases: no group under way,
+///                                               a thread, a round of reports ───> reply
 /// ```
 ///
 /// Nothing in here waits. Each call has a slot of its loop's ``RequestTable``, which bounds what waits.
@@ -51,8 +51,21 @@ final class ServerClerk {
     private let collection: ReportCollection
     private(set) var flusher: StoreFlusher
     private let changes: DatabaseChanges
-    /// Who waits for which of them.
+    /// Those that are to come, and those that are on the thread.
+    private var wantChanges: [(call: ServerCall, change: DatabaseCommand.Change)] = []
     private var changing: [UInt64: ServerCall] = [:]
+    private var changePhase = ChangePhase.none
+
+    /// All changes that are wanted go through these together. The next ones wait until these are
+    /// answered, so that loops have begun groups in between.
+    private enum ChangePhase {
+        case none
+        /// Loops end their groups, and begin no others.
+        case quieting(QuietLoops)
+        case changing
+        /// Loops see what was changed.
+        case telling
+    }
     private(set) var wantsShutdown = false
     /// The server waits for its connections to go: nobody sleeps any more.
     var isStopping = false
@@ -76,7 +89,7 @@ final class ServerClerk {
     /// Takes the calls that came, and answers those whose time has come.
     func serve() {
         for call in desk.takeAll() { take(call) }
-        takeChanges()
+        changeDatabases()
         collectReports()
         if let saved = flusher.collect() { state.noteSave(saved, logger) }
         state.isSaving = flusher.isRunning
@@ -89,11 +102,31 @@ final class ServerClerk {
         startThreadsIfWanted()
     }
 
-    /// A loop that has reported since a change has begun a turn since, and so sees it.
-    private func takeChanges() {
-        for (ticket, reply) in changes.collect() {
-            guard let call = changing.removeValue(forKey: ticket) else { continue }
-            wantReports.append((call, { _ in reply }))
+    private func changeDatabases() {
+        switch changePhase {
+        case .none:
+            guard !wantChanges.isEmpty else { return }
+            let quiet = QuietLoops(wakeDescriptor: wakeDescriptor)
+            for loop in loops { loop.commands.send(.holdGroups(quiet)) }
+            changePhase = .quieting(quiet)
+        case .quieting(let quiet):
+            guard quiet.areAll(loops.count) else { return }
+            for (call, change) in wantChanges { changing[changes.add(change)] = call }
+            wantChanges.removeAll()
+            changePhase = .changing
+        case .changing:
+            let done = changes.collect()
+            guard !done.isEmpty else { return }
+            for loop in loops { loop.commands.send(.letGroupsGo) }
+            changePhase = .telling
+            for (ticket, reply) in done {
+                guard let call = changing.removeValue(forKey: ticket) else { continue }
+                wantReports.append((call, { [unowned self] _ in
+                    changePhase = .none
+                    return reply
+                }))
+            }
+        case .telling: return
         }
     }
 
@@ -143,7 +176,7 @@ final class ServerClerk {
                     return reply
                 })
         case .flush(let reply): flush(for: call, reply)
-        case .change(let change): changing[changes.add(change)] = call
+        case .change(let change): wantChanges.append((call, change))
         case .shutdown:
             // Nothing, so that its loop takes the connection for one that is done.
             answer(call, .none)
@@ -187,6 +220,7 @@ final class ServerClerk {
             let answered = inRound
             inRound.removeAll()
             for one in answered { answer(one.call, one.answer(reports)) }
+            changeDatabases()
         }
         guard inRound.isEmpty, !wantReports.isEmpty else { return }
         swap(&inRound, &wantReports)

@@ -62,6 +62,7 @@ import Testing
             bench.runUntilIdle()
             #expect(bench.shards.violations == [])
             #expect(bench.shards.heldCount == 0, "seed \(seed)")
+            #expect(bench.harness.frontEnd.groupsUnderWay == 0, "seed \(seed)")
             #expect(bench.harness.holdsNothing, "seed \(seed)")
         }
     }

@@ -33,6 +33,30 @@ import Testing
                 == "+OK\r\n+QUEUED\r\n" + (isCalledOff ? "*-1\r\n" : "*1\r\n+OK\r\n"))
     }
 
+    /// While databases change, groups that are under way end, and none begins; everything else goes on.
+    @Test func noGroupIsUnderWayWhileDatabasesChange() throws {
+        let bench = try RedisFrontEndBench(seed: 22, shardCount: 3)
+        let wake = try WakeDescriptor()
+        let quiet = QuietLoops(wakeDescriptor: wake.rawValue)
+        let (one, other) = (try bench.harness.connect(), try bench.harness.connect())
+        bench.harness.send(one, Array("MSET a 1 b 1\r\n".utf8))
+        bench.harness.note(one, .readable)
+        bench.harness.frontEnd.beginTurn(nanoseconds: 1, milliseconds: RedisFrontEndBench.now)
+        bench.harness.frontEnd.serve()
+        bench.harness.frontEnd.holdGroups(quiet)
+        #expect(!quiet.areAll(1))
+        bench.runUntilIdle()
+        #expect(quiet.areAll(1) && !quiet.areAll(2))
+        #expect(String(decoding: bench.harness.receiveBytes(one), as: UTF8.self) == "+OK\r\n")
+        #expect(bench.exchange(other, "SET c 1\r\nMSET a 2 b 2\r\nGET a\r\n") == "+OK\r\n")
+        #expect(bench.exchange(one, "WATCH a\r\n").isEmpty && !quiet.areAll(2))
+        bench.harness.frontEnd.letGroupsGo()
+        bench.runUntilIdle()
+        #expect(String(decoding: bench.harness.receiveBytes(other), as: UTF8.self) == "+OK\r\n$1\r\n2\r\n")
+        #expect(String(decoding: bench.harness.receiveBytes(one), as: UTF8.self) == "+OK\r\n")
+        #expect(bench.harness.holdsNothing && bench.harness.frontEnd.groupsUnderWay == 0)
+    }
+
     @Test func wordsOfTransactionsInsideOfOneLeaveItAsItIs() throws {
         let bench = try RedisFrontEndBench(seed: 5, shardCount: 1)
         let client = try bench.harness.connect()
