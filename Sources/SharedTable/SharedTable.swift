@@ -49,8 +49,10 @@ public final class SharedTable {
         self.file = file
         memory = file.memory
         addresses = TableAddresses(file.memory)
-        forkCount = ProcessIdentity.forkCount
-        readerSlot = file.canReadWithoutLocks ? TableReaderSlot.claim(file, for: .current()) : nil
+        // A child of a fork that has not joined yet has its parent's lock of the file only: the first call joins.
+        forkCount = file.forkCountOfLastJoin
+        let canRead = file.canReadWithoutLocks && forkCount == ProcessIdentity.forkCount
+        readerSlot = canRead ? TableReaderSlot.claim(file, for: .current()) : nil
     }
 
     /// Attaches to a table that is there; see ``SharedTableFile/init(attaching:)``.

@@ -168,6 +168,9 @@ public final class SharedTableFile: @unchecked Sendable {
         try Self.asking { () throws(SystemError) in try descriptor.tryLockExclusively() }
     }
 
+    /// In which process this is an attachment: another number of forks means that it has yet to become one.
+    var forkCountOfLastJoin: UInt64 { forkState.withLock { $0.count } }
+
     /// Makes a child of a fork an attachment of its own, once; its handles call it.
     func joinAfterFork() throws(SharedTableError) {
         let count = ProcessIdentity.forkCount
