@@ -28,7 +28,8 @@ extension SharedTable {
     /// - Returns: how many pairs were written.
     /// - Throws: `.system` where the file cannot be written.
     public func snapshot(to path: String) throws(SharedTableError) -> Int {
-        let temporary = "\(path).new.\(ProcessIdentity.current().number)"
+        // Another thread may be writing one to the same path.
+        let temporary = "\(path).new.\(ProcessIdentity.current().number).\(UInt32.random(in: 0 ... .max))"
         do throws(SharedTableError) {
             var writer = try TableSnapshotWriter(temporary)
             try forEach { (key, value) throws(SharedTableError) in
@@ -79,7 +80,7 @@ private struct TableSnapshotWriter {
     private var pairs = 0
 
     init(_ path: String) throws(SharedTableError) {
-        file = try TableSnapshotFile(path, [.write, .create, .truncate, .noFollow])
+        file = try TableSnapshotFile(path, [.write, .create, .exclusive, .noFollow])
         try write(words: [Format.magic, Format.version])
     }
 

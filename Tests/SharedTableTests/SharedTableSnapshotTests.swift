@@ -1,3 +1,4 @@
+import Dispatch
 import Testing
 
 @testable import SharedTable
@@ -26,6 +27,23 @@ extension SharedTableSuites {
             let other = try ScratchTable().open()
             #expect(try other.restore(from: directory.file("snapshot")) == model.count)
             try other.expect(model)
+        }
+
+        @Test(.noHang) func twoThreadsMayWriteSnapshotsToOnePath() throws {
+            let directory = try ScratchDirectory()
+            let table = try ScratchTable().open()
+            for number in 0..<500 as Range<UInt32> { try table.put(number, "value \(number)") }
+            let (file, path) = (table.file, directory.file("snapshot"))
+            let failures = Locked<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 4) { _ in
+                let own = SharedTable(file)
+                for _ in 0..<10 {
+                    do { _ = try own.snapshot(to: path) } catch { failures.withLock { $0.append("\(error)") } }
+                }
+            }
+            #expect(failures.withLock { $0 } == [])
+            #expect(directory.names == ["snapshot"])
+            #expect(try ScratchTable().open().restore(from: path) == 500)
         }
 
         @Test func anEmptyTableHasASnapshot() throws {
