@@ -8,19 +8,23 @@ extension SharedTableFile {
     func prepareAlone() throws(SharedTableError) {
         try checkBoot()
         try checkBooks()
-        RobustMutex(at: memory.base + Field.trimMutex).initialize()
         let stripes = (0..<SharedTableLayout.stripeCount).map { TableStripe(memory, index: $0) }
+        for stripe in stripes { try stripe.checkJournal(self) }
+        RobustMutex(at: memory.base + Field.trimMutex).initialize()
         for stripe in stripes {
             stripe.mutex.initialize()
             stripe.recover(self)
         }
-        var pagesSeen = WindowClaims(windowCount: Int(memory.load(Field.windowsUsed)))
+        var pagesSeen = WindowClaims(windowCount: windowsUsed)
         for stripe in stripes { try checkStructure(stripe, &pagesSeen) }
         countBooks()
         TableReaderSlot.clearAll(memory)
         memory.store(ProcessIdentity.currentNamespace(), Field.namespace)
         try Self.asking { () throws(SystemError) in try descriptor.synchronize() }
     }
+
+    /// Windows that ever were somebody's.
+    var windowsUsed: Int { Int(truncatingIfNeeded: memory.load(Field.windowsUsed)) }
 
     /// A table on a disk may hold anything if the machine stopped while it was in use.
     private func checkBoot() throws(SharedTableError) {
@@ -118,8 +122,8 @@ extension SharedTableFile {
     }
 
     private func checkRecordWindows(_ stripe: TableStripe, _ claims: inout WindowClaims) throws(SharedTableError) {
-        var next = Int(truncatingIfNeeded: stripe.load(TableStripe.Field.recordWindows)) - 1
-        let open = Int(truncatingIfNeeded: stripe.load(TableStripe.Field.openWindow)) - 1
+        var next = Int(truncatingIfNeeded: stripe.load(TableStripe.Field.recordWindows)) &- 1
+        let open = Int(truncatingIfNeeded: stripe.load(TableStripe.Field.openWindow)) &- 1
         var foundOpen = open < 0
         var previous = -1
         while next >= 0 {
@@ -141,7 +145,7 @@ extension SharedTableFile {
     private func countBooks() {
         var spare = 0
         var allocated = 0
-        for window in 0..<Int(memory.load(Field.windowsUsed)) {
+        for window in 0..<windowsUsed {
             var word = state(window)
             if word & WindowState.ownerMask == WindowState.givenBack {
                 word &= ~WindowState.ownerMask

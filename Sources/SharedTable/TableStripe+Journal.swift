@@ -49,6 +49,7 @@ extension TableStripe {
     /// Stores a word of the change. At most ``SharedTableLayout/Stripe/entriesMax`` in one.
     @inline(__always)
     func set(_ value: UInt64, at target: Int) {
+        // `TableStripe+JournalCheck.swift` says which words these may be.
         let journal = load(Field.journal)
         let count = Int(journal >> 8)
         precondition(count < Field.entriesMax, "a change of too many words")
@@ -128,13 +129,16 @@ extension TableStripe {
     }
 
     private func noted(in list: Int) -> [Range<Int>] {
-        (0..<Field.listLength).compactMap { position in
-            let word = load(list + 8 * position)
-            let first = Int(word & 0xFFFF_FFFF) - 1
-            let count = Int(word >> 32)
-            guard first >= 0, first + count <= memory.windowCount else { return nil }
-            return first..<first + count
-        }
+        (0..<Field.listLength).compactMap { windows(notedAt: list + 8 * $0) }
+    }
+
+    /// The windows of one place of a list; nil where there are none, or none that can be.
+    func windows(notedAt field: Int) -> Range<Int>? {
+        let word = load(field)
+        let first = Int(word & 0xFFFF_FFFF) - 1
+        let count = Int(word >> 32)
+        guard first >= 0, first + count <= memory.windowCount else { return nil }
+        return first..<first + count
     }
 
     private func empty(_ list: Int) {

@@ -31,6 +31,13 @@ final class ScratchTable {
 
     deinit { try? SharedTableFile.delete(path) }
 
+    /// The same file under another name, with a hole wherever there are only zeros.
+    func copy() -> ScratchTable {
+        let other = ScratchTable()
+        #expect(system("cp --sparse=always \(path) \(other.path)") == 0)
+        return other
+    }
+
     func open(_ options: SharedTableOptions = .init(capacityBytes: 1 << 32)) throws -> SharedTable {
         try SharedTable(attachingOrCreating: path, options)
     }
