@@ -188,6 +188,9 @@ extension TableStripe {
             if load(Field.version) & 1 != 0 { endVersion() }
         default:
             undo(entries: Int(journal >> 8))
+            // Killed from here on: once a claim is given up, its window is somebody else's, and nothing of it is undone.
+            memory.store(Phase.open, place(Field.journal))
+            MemoryOrder.compilerBarrier()
             // Released windows were only noted.
             empty(Field.releases)
             abandonClaims(file)

@@ -94,6 +94,24 @@ extension SharedTableSuites {
             #expect(table.count == 900)
         }
 
+        // A recovery may be killed, too, and another stripe have the window by then.
+        @Test func recoveryForgetsWhatItUndidBeforeItGivesWindowsUp() throws {
+            let table = try ScratchTable().open(Self.options)
+            let stripe = TableStripe(table.memory, index: 5)
+            let window = try table.file.claimWindows(byteCount: 4096, for: stripe).lowerBound
+            stripe.begin()
+            stripe.set(7, at: table.file.stateOffset(window) + SharedTableFile.WindowState.links)
+            var wrong = 0
+            TableFailpoints.storeObserver = {
+                let isFree = table.file.state(window) & SharedTableFile.WindowState.ownerMask == 0
+                if isFree, stripe.load(Field.journal) >> 8 != 0 { wrong += 1 }
+            }
+            defer { TableFailpoints.storeObserver = nil }
+            stripe.recover(table.file)
+            #expect(wrong == 0)
+            #expect(!stripe.needsRecovery)
+        }
+
         @Test(arguments: seeds(1)) func anyJournalIsRefusedOrUndone(seed: UInt64) throws {
             let original = try filled()
             var random = SplitMix64(seed: seed)
