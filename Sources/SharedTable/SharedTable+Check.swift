@@ -162,7 +162,7 @@ struct TableStripeCheck {
     }
 
     private mutating func checkWindows() {
-        var next = Int(truncatingIfNeeded: stripe.load(Field.recordWindows)) - 1
+        var next = Int(truncatingIfNeeded: stripe.load(Field.recordWindows)) &- 1
         var live = 0
         var used = 0
         var steps = 0

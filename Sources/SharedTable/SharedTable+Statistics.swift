@@ -35,18 +35,18 @@ public struct SharedTableStatistics: Sendable {
     public init() {}
 
     /// Share of the cells that hold a pair.
-    public var fill: Double { cellBytes == 0 ? 0 : Double(pairs * TableCell.byteCount) / Double(cellBytes) }
+    public var fill: Double { cellBytes == 0 ? 0 : Double(pairs) * Double(TableCell.byteCount) / Double(cellBytes) }
 }
 
 extension SharedTable {
     /// The number of pairs. O(1,024).
     public var count: Int {
         (0..<SharedTableLayout.stripeCount).reduce(0) {
-            $0 + Int(truncatingIfNeeded: TableStripe(memory, index: $1).load(TableStripe.Field.pairs))
+            $0 &+ Int(truncatingIfNeeded: TableStripe(memory, index: $1).load(TableStripe.Field.pairs))
         }
     }
 
-    /// The table's statistics. O(1,024).
+    /// The table's statistics. O(1,024). In a damaged file numbers may be anything, so sums wrap around.
     public func statistics() -> SharedTableStatistics {
         var sum = SharedTableStatistics()
         for index in 0..<SharedTableLayout.stripeCount { add(TableStripe(memory, index: index), to: &sum) }
@@ -54,12 +54,12 @@ extension SharedTable {
         sum.reads = Int(truncatingIfNeeded: readers.reads)
         sum.handles = readers.handles
         func word(_ field: Int) -> Int { Int(truncatingIfNeeded: memory.load(field)) }
-        let fixed = SharedTableLayout.freeBitsOffset + word(SharedTableLayout.Header.freeBitBytesReady)
+        let fixed = SharedTableLayout.freeBitsOffset &+ word(SharedTableLayout.Header.freeBitBytesReady)
         sum.bytesAllocated =
-            fixed + word(SharedTableLayout.Header.windowStateBytesReady)
-            + word(SharedTableLayout.Header.bytesAllocated)
-        sum.bytesSpare = word(SharedTableLayout.Header.sparePages) * SharedTableLayout.pageBytes
-        sum.bytesGivenBack = word(SharedTableLayout.Header.pagesGivenBack) * SharedTableLayout.pageBytes
+            fixed &+ word(SharedTableLayout.Header.windowStateBytesReady)
+            &+ word(SharedTableLayout.Header.bytesAllocated)
+        sum.bytesSpare = word(SharedTableLayout.Header.sparePages) &* SharedTableLayout.pageBytes
+        sum.bytesGivenBack = word(SharedTableLayout.Header.pagesGivenBack) &* SharedTableLayout.pageBytes
         return sum
     }
 

@@ -105,7 +105,7 @@ struct TableReaderSlot {
     /// Reads by all handles there ever were, and handles at the moment.
     static func totals(_ memory: TableMemory) -> (reads: UInt64, handles: Int) {
         slots(memory).reduce(into: (0, 0)) { totals, slot in
-            totals.0 += memory.load(slot.offset + Self.sequence) / 2
+            totals.0 &+= memory.load(slot.offset + Self.sequence) / 2
             totals.1 += memory.load(slot.offset + Self.owner) == 0 ? 0 : 1
         }
     }

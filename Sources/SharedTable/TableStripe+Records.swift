@@ -22,7 +22,7 @@ extension TableStripe {
     }
 
     private func window(_ field: Int) -> Int? {
-        let window = Int(truncatingIfNeeded: load(field)) - 1
+        let window = Int(truncatingIfNeeded: load(field)) &- 1
         return window >= 0 && window < memory.windowCount ? window : nil
     }
 
@@ -52,7 +52,7 @@ extension TableStripe {
         let window = if let open { open } else { try openWindow(file) }
         let end = bytes(window).used + byteCount
         // Stripes with many records take several pages at a time.
-        let ahead = min(7, Int(truncatingIfNeeded: load(Field.usedBytes)) >> 17)
+        let ahead = Int(min(7, load(Field.usedBytes) >> 17))
         let pages = (end + SharedTableLayout.pageBytes - 1) / SharedTableLayout.pageBytes + ahead
         try file.allocate(window, pages: min(SharedTableLayout.windowPages, pages))
         return memory.windowOffset(window) + bytes(window).used

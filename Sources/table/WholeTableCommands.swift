@@ -108,10 +108,10 @@ struct WatchCommand: ParsableCommand {
 
     private static func line(_ before: SharedTableStatistics, _ now: SharedTableStatistics) -> String {
         let columns: [(Int, Int)] = [
-            (now.pairs, 10), (now.bytesAllocated >> 20, 8), (now.puts - before.puts, 8),
-            (now.removals - before.removals, 8), (now.reads - before.reads, 8),
-            (now.growthSteps - before.growthSteps, 7), (now.collections - before.collections, 7),
-            (now.contendedLocks - before.contendedLocks, 8), (now.recoveries, 10),
+            (now.pairs, 10), (now.bytesAllocated >> 20, 8), (now.puts &- before.puts, 8),
+            (now.removals &- before.removals, 8), (now.reads &- before.reads, 8),
+            (now.growthSteps &- before.growthSteps, 7), (now.collections &- before.collections, 7),
+            (now.contendedLocks &- before.contendedLocks, 8), (now.recoveries, 10),
         ]
         return columns.map { TextColumns.right("\($0.0)", $0.1) }.joined(separator: " ")
     }

@@ -124,6 +124,28 @@ extension SharedTableSuites {
             #expect(refused > 10)
         }
 
+        @Test func countsOfADamagedFileAreNoTrap() throws {
+            typealias Field = SharedTableLayout.Stripe
+            typealias Header = SharedTableLayout.Header
+            let scratch = ScratchTable()
+            let table = try scratch.open()
+            try table.put("key", [UInt8](repeating: 1, count: 100))
+            let most = UInt64(Int.max)
+            for index in 0..<3 {
+                let stripe = TableStripe(table.memory, index: index)
+                for field in [Field.pairs, Field.pages, Field.usedBytes] { table.memory.store(most, stripe.place(field)) }
+                for field in [Field.openWindow, Field.recordWindows] { table.memory.store(1 << 63, stripe.place(field)) }
+                table.memory.store(.max, SharedTableLayout.readerSlotsOffset + index * SharedTableLayout.lineBytes + 16)
+            }
+            for field in [Header.freeBitBytesReady, Header.bytesAllocated, Header.sparePages, Header.pagesGivenBack] {
+                table.memory.store(most, field)
+            }
+            table.memory.store(3, Header.readerSlotsUsed)
+            _ = table.count
+            _ = table.statistics().fill
+            _ = try table.check()
+        }
+
         /// Flips a bit where the structure is: superblock, stripes, window states, or cells.
         private func flip(_ random: inout SplitMix64, of path: String) throws {
             let file = try FileDescriptor.open(path, [.write])
