@@ -19,6 +19,8 @@ enum TableSnapshotFormat {
     /// A block is written once it has so many bytes of pairs.
     static let blockBytes = 1 << 20
     static let pairHeaderBytes = 8
+    /// The most that a block has: one byte less, and then the longest pair.
+    static let blockBytesMax = blockBytes - 1 + pairHeaderBytes + TableRecord.payloadBytesMax
 }
 
 extension SharedTable {
@@ -157,6 +159,10 @@ private struct TableSnapshotReader {
 
     mutating func nextBlock() throws(SharedTableError) -> Block? {
         let header = try words(3)
+        // The file may be sparse, and far longer than there is memory.
+        guard header[0] <= Format.blockBytesMax else {
+            throw .damaged("block \(blockNumber) of the snapshot is longer than any")
+        }
         let bytes = try read(Int(clamping: header[0]))
         guard bytes.withUnsafeBytes({ XXH3.hash64($0, seed: blockNumber) }) == header[2] else {
             throw .damaged("block \(blockNumber) of the snapshot has a wrong checksum")

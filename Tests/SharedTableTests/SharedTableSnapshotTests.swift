@@ -74,6 +74,21 @@ extension SharedTableSuites {
             }
         }
 
+        // In shared memory, where a file may be that long.
+        @Test func noBlockIsLongerThanAWriterMakesIt() throws {
+            let scratch = ScratchTable()
+            let file = try FileDescriptor.open(scratch.path, [.write, .create, .exclusive])
+            try file.truncate(byteCount: 1 << 50)
+            let table = try ScratchTable().open()
+            for byteCount in [1 << 49, TableSnapshotFormat.blockBytesMax + 1] {
+                let words = [TableSnapshotFormat.magic, TableSnapshotFormat.version, UInt64(byteCount), 1, 0]
+                try words.withUnsafeBytes { try file.write($0, at: 0) }
+                #expect(throws: SharedTableError.damaged("block 0 of the snapshot is longer than any")) {
+                    try table.restore(from: scratch.path)
+                }
+            }
+        }
+
         @Test func damageBehindTheFirstBlockLeavesTheTableAsItWas() throws {
             let directory = try ScratchDirectory()
             let (table, _) = try filled()
