@@ -138,6 +138,7 @@ public final class SharedTable {
             return try writeLocked(.put, whole, key: key, value: value, hash: hash) == .added
         }
         if !TablePlantedBug.isPlanted(.unlockBeforePut) { stripe.mutex.unlock() }
+        if SharedTableFile.hasManySparePages(memory) { file.giveBackSparePages() }
         return isNew
     }
 
@@ -210,6 +211,8 @@ public final class SharedTable {
             // What was taken for a change that does not happen.
             stripe.abandonClaims(file)
             stripe.unlock()
+            // Of a put that found no room for the rest, that may be gigabytes.
+            while file.giveBackSparePages() {}
             throw error
         }
         stripe.unlock()

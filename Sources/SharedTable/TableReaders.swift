@@ -150,28 +150,38 @@ extension SharedTableFile {
 
     /// Gives pages of free windows back to the system if there are more than a sixteenth
     /// of all. No lock is held. At most 1 MiB a call; where somebody else is at it, nothing.
+    /// - Returns: whether any were given back.
+    @inline(__always) @discardableResult
+    func giveBackSparePages() -> Bool {
+        Self.hasManySparePages(memory) && giveBack()
+    }
+
+    /// Mostly a look at one word, which every put can afford.
     @inline(__always)
-    func giveBackSparePages() {
+    static func hasManySparePages(_ memory: TableMemory) -> Bool {
         let spare = Int(truncatingIfNeeded: memory.load(Layout.Header.sparePages))
-        if spare > Self.sparePagesMin { giveBack(spare) }
+        guard spare > sparePagesMin else { return false }
+        let allocated = Int(truncatingIfNeeded: memory.load(Layout.Header.bytesAllocated)) / Layout.pageBytes
+        return spare > allocated / 16 || sparePagesMin < sparePagesMinUsual
     }
 
     @inline(never)
-    private func giveBack(_ spare: Int) {
-        let allocated = Int(truncatingIfNeeded: memory.load(Layout.Header.bytesAllocated)) / Layout.pageBytes
-        guard spare > allocated / 16 || Self.sparePagesMin < Self.sparePagesMinUsual else { return }
+    private func giveBack() -> Bool {
         let mutex = RobustMutex(at: memory.base + Layout.Header.trimMutex)
         switch mutex.tryLock() {
         case .acquired: break
         case .ownerDied:
             restoreWindowsBeingGivenBack()
             mutex.markConsistent()
-        case .busy, .failed: return
+        case .busy, .failed: return false
         }
         defer { mutex.unlock() }
         let windows = takeSpareWindows()
-        let isSafe = TableReaderSlot.waitForReads(memory)
-        for window in windows { isSafe ? punch(window) : restore(window) }
+        guard TableReaderSlot.waitForReads(memory) else {
+            for window in windows { restore(window) }
+            return false
+        }
+        return windows.reduce(false) { punch($1) || $0 }
     }
 
     private func takeSpareWindows() -> [Int] {
@@ -197,7 +207,8 @@ extension SharedTableFile {
         return windows
     }
 
-    private func punch(_ window: Int) {
+    /// - Returns: whether the system took it.
+    private func punch(_ window: Int) -> Bool {
         let old = state(window)
         let pages = WindowState.pages(old)
         // Killed from here on, the window has no pages that anybody counts on.
@@ -208,12 +219,14 @@ extension SharedTableFile {
             try descriptor.punchHole(offset: memory.windowOffset(window), byteCount: Layout.windowBytes)
         } catch {
             memory.store(old, stateOffset(window))
-            return restore(window)
+            restore(window)
+            return false
         }
         unreserve(pages * Layout.pageBytes)
         memory.atomic(Layout.Header.sparePages).pointee.wrappingSubtract(UInt64(pages), ordering: .relaxed)
         memory.increment(Layout.Header.pagesGivenBack, by: UInt64(pages))
         restore(window)
+        return true
     }
 
     private func restore(_ window: Int) {

@@ -17,6 +17,26 @@ extension SharedTableSuites {
             try fill(ScratchTable().open(.init(capacityBytes: 4 << 20)), .capacity)
         }
 
+        @Test func aPutWithoutRoomKeepsNone() throws {
+            let table = try ScratchTable().open(.init(capacityBytes: 1 << 30, bytesMax: 64 << 20))
+            #expect(throws: SharedTableError.full(limit: .bytesMax)) {
+                try table.put("key", [UInt8](repeating: 1, count: 100 << 20))
+            }
+            #expect(table.statistics().bytesSpare <= SharedTableFile.sparePagesMinUsual * SharedTableLayout.pageBytes)
+            #expect(table.statistics().bytesGivenBack > 48 << 20)
+            try table.expect([:])
+        }
+
+        @Test func putsOfShortPairsGiveSparePagesBack() throws {
+            let table = try ScratchTable().open(.init(capacityBytes: 1 << 30))
+            try table.put(1 as UInt32, 1 as UInt32)
+            try table.put("key", [UInt8](repeating: 1, count: 40 << 20))
+            try table.remove("key")
+            #expect(table.statistics().bytesSpare > 32 << 20)
+            for number in 0..<100 as Range<UInt32> { try table.put(1 as UInt32, number) }
+            #expect(table.statistics().bytesSpare <= SharedTableFile.sparePagesMinUsual * SharedTableLayout.pageBytes)
+        }
+
         /// A tmpfs of 8 MiB; only root may mount one.
         @Test(.enabled(if: geteuid() == 0, "mounting needs root")) func aFullFileSystemIsAnError() throws {
             let scratch = try ScratchDirectory()
