@@ -44,7 +44,8 @@ extension SharedTable {
     @inline(__always)
     public func prefetch(key: UnsafeRawBufferPointer) {
         let hash = hash(key)
-        TableStripe(memory, index: TableHash.stripe(hash)).prefetchCells(of: hash)
+        // After a fork the slot is the parent's.
+        TableStripe(memory, index: TableHash.stripe(hash)).prefetchCells(of: hash, isAfterFork ? nil : readerSlot)
     }
 
     /// Whether a key is there.

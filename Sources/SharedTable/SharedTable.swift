@@ -122,7 +122,7 @@ public final class SharedTable {
         let stripe = addresses.stripe(hash)
         let root = stripe.word(TableStripe.Field.root)
         let hint = root.pointee.load(ordering: .relaxed)
-        var page = addresses.page(hash, root: hint, memory)
+        var page = addresses.hintedPage(hash, root: hint, memory, readerSlot)
         addresses.prefetchCells(hash, in: page)
         let word = value.baseAddress.map { TableShortKey.load($0, value.count) } ?? 0
         let acquisition = stripe.mutex.tryLock()
@@ -192,7 +192,7 @@ public final class SharedTable {
         try noticeFork()
         let hash = hash(key)
         let stripe = TableStripe(memory, index: TableHash.stripe(hash))
-        stripe.prefetchCells(of: hash)
+        stripe.prefetchCells(of: hash, readerSlot)
         try stripe.lock(file)
         return try writeLocked(write, stripe, key: key, value: value, hash: hash)
     }

@@ -40,6 +40,12 @@ struct TableReaderSlot {
         memory.atomic(offset &+ Self.sequence).pointee.store(entered &+ 2, ordering: .releasing)
     }
 
+    /// Ends a look at memory that is no read, and does not count as one.
+    @inline(__always)
+    func leaveUncounted(_ entered: UInt64) {
+        memory.atomic(offset &+ Self.sequence).pointee.store(entered, ordering: .releasing)
+    }
+
     /// Takes a free slot.
     /// - Returns: nil where all are taken by processes that live.
     static func claim(_ file: SharedTableFile, for process: ProcessIdentity) -> TableReaderSlot? {

@@ -188,11 +188,20 @@ extension TableAddresses {
 }
 
 extension TableAddresses {
-    /// The page of a hash, for whoever holds the lock or only wants a hint.
+    /// The page of a hash, for whoever holds the lock.
     @inline(__always)
     func page(_ hash: UInt64, root: UInt64, _ memory: TableMemory) -> UnsafeMutableRawPointer? {
         guard TableDirectory.isDirectory(root) else { return page(hash, of: root) }
         return page(hash, of: TableStripe(memory, index: TableHash.stripe(hash)).lockedRegion(of: hash).rawValue)
+    }
+
+    /// The page of a hash, for who only wants a hint; see ``TableStripe/hintedRegion(of:_:)``.
+    @inline(__always)
+    func hintedPage(
+        _ hash: UInt64, root: UInt64, _ memory: TableMemory, _ slot: TableReaderSlot?
+    ) -> UnsafeMutableRawPointer? {
+        guard TableDirectory.isDirectory(root) else { return page(hash, of: root) }
+        return page(hash, of: TableStripe(memory, index: TableHash.stripe(hash)).hintedRegion(of: hash, slot).rawValue)
     }
 
     /// Asks for the cells of a hash, before the lock is taken: it takes as long as a miss of the cache. What is

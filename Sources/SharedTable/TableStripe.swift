@@ -57,7 +57,7 @@ struct TableStripe {
         return isUnchanged(since: version) ? region : nil
     }
 
-    /// The region of a hash, for whoever holds the lock or only wants a hint.
+    /// The region of a hash, for whoever holds the lock.
     @inline(__always)
     func lockedRegion(of hash: UInt64) -> TableRegion {
         let root = load(Field.root)
@@ -67,11 +67,25 @@ struct TableStripe {
         return TableRegion(rawValue: memory.isInWindows(entry, 8) ? memory.load(entry) : 0)
     }
 
+    /// The region of a hash, for who only wants a hint. An entry of a directory is read as any reader does: its window
+    /// may be given back to the system otherwise. Without a slot there is none.
+    @inline(__always)
+    func hintedRegion(of hash: UInt64, _ slot: TableReaderSlot?) -> TableRegion {
+        let root = load(Field.root)
+        guard TableDirectory.isDirectory(root) else { return TableRegion(rawValue: root) }
+        guard let slot else { return TableRegion(rawValue: 0) }
+        let sequence = slot.enter()
+        // Looks at the root once more: the first look was too early.
+        let region = lockedRegion(of: hash)
+        slot.leaveUncounted(sequence)
+        return region
+    }
+
     /// Asks for the cells of a hash, before the lock is taken: it takes as long as a
     /// miss of the cache. What is read may be stale, and is not followed.
     @inline(__always)
-    func prefetchCells(of hash: UInt64) {
-        guard let offset = lockedRegion(of: hash).page(of: hash, in: memory) else { return }
+    func prefetchCells(of hash: UInt64, _ slot: TableReaderSlot?) {
+        guard let offset = hintedRegion(of: hash, slot).page(of: hash, in: memory) else { return }
         let (first, second) = TablePage(memory, at: offset).places(hash)
         prefetch(memory.base + first)
         prefetch(memory.base + second)
