@@ -1,3 +1,6 @@
+import var Glibc.EDQUOT
+import var Glibc.ENOSPC
+
 /// Why a table could not do something. The table itself is as before and usable.
 public enum SharedTableError: Error, Equatable, CustomStringConvertible {
     /// There is no table of this path.
@@ -41,6 +44,11 @@ public enum SharedTableError: Error, Equatable, CustomStringConvertible {
 
     init(_ error: SystemError) {
         self = .system(call: "\(error.call)", code: error.code, text: error.description)
+    }
+
+    /// An error of a call that takes room in the table's file system.
+    init(takingRoom error: SystemError) {
+        self = error.code == ENOSPC || error.code == EDQUOT ? .full(limit: .fileSystem) : .init(error)
     }
 
     public var description: String {

@@ -63,7 +63,9 @@ extension SharedTableFile {
 
     private func allocateAgain(_ offset: Int, _ byteCount: Int) throws(SharedTableError) {
         guard byteCount > 0 else { return }
-        try Self.asking { () throws(SystemError) in try descriptor.allocate(offset: offset, byteCount: byteCount) }
+        try Self.askingForRoom { () throws(SystemError) in
+            try descriptor.allocate(offset: offset, byteCount: byteCount)
+        }
     }
 
     /// Windows that the structure names, each of which has one owner.

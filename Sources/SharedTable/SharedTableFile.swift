@@ -39,7 +39,7 @@ public final class SharedTableFile: @unchecked Sendable {
     private static let attachNanosecondsMax: UInt64 = 30_000_000_000
 
     /// Attaches to a table that is there.
-    /// - Throws: `.missing`, `.refused`, `.damaged`, `.notCleanlyClosed`, `.otherNamespace`, `.busy`, `.system`.
+    /// - Throws: `.missing`, `.refused`, `.damaged`, `.notCleanlyClosed`, `.otherNamespace`, `.busy`, `.full`, `.system`.
     /// - Complexity: O(regions) for the first process, O(1) for others.
     public init(attaching path: String) throws(SharedTableError) {
         self.path = path
@@ -108,13 +108,13 @@ public final class SharedTableFile: @unchecked Sendable {
     ) throws(SharedTableError) {
         let temporary = "\(path).new.\(ProcessIdentity.current().number).\(UInt32.random(in: 0 ... .max))"
         defer { try? Directory.removeFile(temporary) }
-        try asking { () throws(SystemError) in try writeEmpty(temporary, TableSuperblock(options)) }
+        try askingForRoom { () throws(SystemError) in try writeEmpty(temporary, TableSuperblock(options)) }
         try fill(temporary)
         do throws(SystemError) {
             try Directory.link(temporary, to: path)
         } catch {
             if error.code == EEXIST { throw .exists(path: path) }
-            throw .init(error)
+            throw .init(takingRoom: error)
         }
     }
 
@@ -213,5 +213,11 @@ public final class SharedTableFile: @unchecked Sendable {
         _ body: () throws(SystemError) -> Value
     ) throws(SharedTableError) -> Value {
         do throws(SystemError) { return try body() } catch { throw .init(error) }
+    }
+    /// The same, of calls that take room in the table's file system.
+    static func askingForRoom<Value: ~Copyable>(
+        _ body: () throws(SystemError) -> Value
+    ) throws(SharedTableError) -> Value {
+        do throws(SystemError) { return try body() } catch { throw .init(takingRoom: error) }
     }
 }

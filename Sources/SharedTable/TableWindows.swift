@@ -1,8 +1,5 @@
 import Synchronization
 
-import var Glibc.EDQUOT
-import var Glibc.ENOSPC
-
 /// Windows: who has which 128 KiB of the file, without a lock.
 ///
 /// ```
@@ -241,11 +238,8 @@ extension SharedTableFile {
     }
 
     private func allocateFile(offset: Int, byteCount: Int) throws(SharedTableError) {
-        do throws(SystemError) {
+        try Self.askingForRoom { () throws(SystemError) in
             try descriptor.allocate(offset: offset, byteCount: byteCount)
-        } catch {
-            if error.code == ENOSPC || error.code == EDQUOT { throw .full(limit: .fileSystem) }
-            throw .init(error)
         }
     }
 }

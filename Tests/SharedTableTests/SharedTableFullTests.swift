@@ -37,14 +37,29 @@ extension SharedTableSuites {
             #expect(table.statistics().bytesSpare <= SharedTableFile.sparePagesMinUsual * SharedTableLayout.pageBytes)
         }
 
-        /// A tmpfs of 8 MiB; only root may mount one.
         @Test(.enabled(if: geteuid() == 0, "mounting needs root")) func aFullFileSystemIsAnError() throws {
+            try inSmallFileSystem(mebibytes: 8) { scratch in
+                try fill(SharedTable(attachingOrCreating: scratch.file("table")), .fileSystem)
+            }
+        }
+
+        @Test(.enabled(if: geteuid() == 0, "mounting needs root")) func aFileSystemWithoutRoomForATableIsAnError() throws {
+            try inSmallFileSystem(mebibytes: 1) { scratch in
+                #expect(throws: SharedTableError.full(limit: .fileSystem)) {
+                    try SharedTable(attachingOrCreating: scratch.file("table"))
+                }
+                #expect(scratch.names == [])
+            }
+        }
+
+        /// A tmpfs; only root may mount one.
+        private func inSmallFileSystem(mebibytes: Int, _ body: (ScratchDirectory) throws -> Void) throws {
             let scratch = try ScratchDirectory()
-            guard system("mount -t tmpfs -o size=8m tmpfs \(scratch.path) 2>/dev/null") == 0 else {
+            guard system("mount -t tmpfs -o size=\(mebibytes)m tmpfs \(scratch.path) 2>/dev/null") == 0 else {
                 try Test.cancel("this place allows no mount")
             }
             defer { _ = system("umount -l \(scratch.path)") }
-            try fill(SharedTable(attachingOrCreating: scratch.file("table")), .fileSystem)
+            try body(scratch)
         }
 
         /// Fills a table until it refuses, and goes on with it.
