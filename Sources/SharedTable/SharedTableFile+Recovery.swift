@@ -59,6 +59,18 @@ extension SharedTableFile {
         for window in 0..<Int(used) where WindowState.pages(state(window)) > SharedTableLayout.windowPages {
             throw .damaged("window \(window) has too many pages")
         }
+        try allocateHoles(booksBytes: Int(bits) + Int(states))
+    }
+
+    /// A copy of the file may have holes where there were only zeros: to touch one is a SIGBUS once the file system is
+    /// full. The pages of windows are looked at only where the file has less than its states say.
+    private func allocateHoles(booksBytes: Int) throws(SharedTableError) {
+        let windows = 0..<windowsUsed
+        func byteCount(_ window: Int) -> Int { WindowState.pages(state(window)) * SharedTableLayout.pageBytes }
+        let stated = windows.reduce(SharedTableLayout.freeBitsOffset + booksBytes) { $0 + byteCount($1) }
+        let status = try Self.asking { () throws(SystemError) in try descriptor.status() }
+        guard Int(status.st_blocks) * 512 < stated else { return }
+        for window in windows { try allocateAgain(memory.windowOffset(window), byteCount(window)) }
     }
 
     private func allocateAgain(_ offset: Int, _ byteCount: Int) throws(SharedTableError) {

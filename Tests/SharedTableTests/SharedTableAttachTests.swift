@@ -124,6 +124,21 @@ extension SharedTableSuites {
             #expect(refused > 10)
         }
 
+        @Test func aCopyWithHolesIsAllocatedAgain() throws {
+            let scratch = ScratchTable()
+            do { try scratch.open().put("zeros", [UInt8](repeating: 0, count: 3 << 20)) }
+            let copy = scratch.copy()
+            #expect(try allocatedBytes(copy) < 3 << 20)
+            let table = try copy.open()
+            #expect(try allocatedBytes(copy) >= table.statistics().bytesAllocated)
+            #expect(try table.get("zeros") == [UInt8](repeating: 0, count: 3 << 20))
+            try table.expect(table.contents())
+        }
+
+        private func allocatedBytes(_ table: ScratchTable) throws -> Int {
+            Int(try FileDescriptor.open(table.path).status().st_blocks) * 512
+        }
+
         @Test func countsOfADamagedFileAreNoTrap() throws {
             typealias Field = SharedTableLayout.Stripe
             typealias Header = SharedTableLayout.Header

@@ -52,6 +52,17 @@ extension SharedTableSuites {
             }
         }
 
+        @Test(.enabled(if: geteuid() == 0, "mounting needs root")) func aCopyThatLacksRoomForItsHolesIsRefused() throws {
+            let table = ScratchTable()
+            do { try table.open().put("zeros", [UInt8](repeating: 0, count: 20 << 20)) }
+            try inSmallFileSystem(mebibytes: 8) { scratch in
+                #expect(system("cp --sparse=always \(table.path) \(scratch.file("table"))") == 0)
+                #expect(throws: SharedTableError.full(limit: .fileSystem)) {
+                    try SharedTable(attaching: scratch.file("table"))
+                }
+            }
+        }
+
         /// A tmpfs; only root may mount one.
         private func inSmallFileSystem(mebibytes: Int, _ body: (ScratchDirectory) throws -> Void) throws {
             let scratch = try ScratchDirectory()
