@@ -161,7 +161,10 @@ public final class SharedTableFile: @unchecked Sendable {
         guard memory.load(Layout.Header.namespace) == ProcessIdentity.currentNamespace() else {
             throw .otherNamespace(path: path)
         }
+        // The last one may have closed it, and a child of its fork still come: in use is on the disk before a change can be.
+        guard memory.load(Layout.Header.cleanlyClosed) != 0 else { return }
         memory.store(0, Layout.Header.cleanlyClosed)
+        try Self.asking { () throws(SystemError) in try descriptor.synchronize() }
     }
 
     private func isAlone(_ descriptor: borrowing FileDescriptor) throws(SharedTableError) -> Bool {
