@@ -6,7 +6,7 @@ extension SharedTableFile {
     /// - Throws: `.notCleanlyClosed`, `.damaged`, `.full`.
     /// - Complexity: O(windows + regions).
     func prepareAlone() throws(SharedTableError) {
-        try checkBoot()
+        try checkBoot((try? BootIdentifier.current()) ?? 0)
         try checkBooks()
         let stripes = (0..<SharedTableLayout.stripeCount).map { TableStripe(memory, index: $0) }
         for stripe in stripes { try stripe.checkJournal(self) }
@@ -27,17 +27,18 @@ extension SharedTableFile {
     var windowsUsed: Int { Int(truncatingIfNeeded: memory.load(Field.windowsUsed)) }
 
     /// A table on a disk may hold anything if the machine stopped while it was in use.
-    private func checkBoot() throws(SharedTableError) {
-        // Where the kernel does not say which boot this is, only a clean close counts.
-        let boot = (try? BootIdentifier.current()) ?? 0
-        let (low, high) = (UInt64(truncatingIfNeeded: boot), UInt64(truncatingIfNeeded: boot >> 64))
+    /// - Parameter boot: 0 where the kernel does not say which boot this is: only a clean close counts then.
+    func checkBoot(_ boot: UInt128) throws(SharedTableError) {
+        // Not the zeros of a table that nobody has attached.
+        let unknown = (UInt64.max, UInt64.max)
+        let current = boot == 0 ? unknown : (UInt64(truncatingIfNeeded: boot), UInt64(truncatingIfNeeded: boot >> 64))
         let known = (memory.load(Field.bootID), memory.load(Field.bootID + 8))
-        let isSameBoot = boot != 0 && known == (low, high)
+        let isSameBoot = boot != 0 && known == current
         guard known == (0, 0) || isSameBoot || memory.load(Field.cleanlyClosed) == 1 else {
             throw .notCleanlyClosed(path: path)
         }
-        memory.store(low, Field.bootID)
-        memory.store(high, Field.bootID + 8)
+        memory.store(current.0, Field.bootID)
+        memory.store(current.1, Field.bootID + 8)
         memory.store(0, Field.cleanlyClosed)
         // In use is on the disk before the first change can be.
         try Self.asking { () throws(SystemError) in try descriptor.synchronize() }

@@ -71,6 +71,21 @@ extension SharedTableSuites {
             #expect(throws: SharedTableError.notCleanlyClosed(path: path)) { try SharedTable(attaching: path) }
         }
 
+        @Test func whereTheBootIsUnknownOnlyACleanCloseCounts() throws {
+            let table = try ScratchTable().open()
+            let refused = SharedTableError.notCleanlyClosed(path: table.file.path)
+            func isClosed(_ word: UInt64) { table.memory.store(word, SharedTableLayout.Header.cleanlyClosed) }
+            isClosed(1)
+            try table.file.checkBoot(0)
+            // In use now, and the machine stops.
+            #expect(throws: refused) { try table.file.checkBoot(0) }
+            #expect(throws: refused) { try table.file.checkBoot(5) }
+            isClosed(1)
+            try table.file.checkBoot(5)
+            #expect(throws: refused) { try table.file.checkBoot(0) }
+            try table.file.checkBoot(5)
+        }
+
         @Test func anotherNamespaceIsRefusedWhileSomebodyIsAttached() throws {
             let scratch = ScratchTable()
             let table = try scratch.open()
