@@ -37,7 +37,7 @@ import Testing
         #expect(cut(longest).bodies.map { $0?.utf8.count } == [65_535])
     }
 
-    @Test(arguments: ["-ERR no\r\n", "+OK\r\n", ":1\r\n", "$65536\r\n", "$-2\r\n", "$1x\r\n", "$1-\r\n", "$00000001", "\r\n"])
+    @Test(arguments: ["-ERR no\r\n", "+OK\r\n", ":1\r\n", "$65536\r\n", "$-2\r\n", "$1x\r\n", "$1-\r\n", "$00000001", "$01\r\n", "$065535\r\n", "\r\n"])
     func whatIsNoValueIsNoticed(text: String) {
         let (bodies, rest, isLost) = cut("$1\r\na\r\n" + text)
         #expect(bodies == ["a"] && rest == text.utf8.count && isLost)

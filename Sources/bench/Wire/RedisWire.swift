@@ -38,6 +38,8 @@ enum RedisWire {
         var length = 0, position = 1
         var isMissing = false
         while position < bytes.count, bytes[position] != 0x0D {
+            // With zeros in front a length would have a longer line than any response.
+            if position > 1, bytes[1] == UInt8(ascii: "0") { return .unexpected }
             switch bytes[position] {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): length = length * 10 + Int(bytes[position] - UInt8(ascii: "0"))
             case UInt8(ascii: "-") where position == 1: isMissing = true
