@@ -69,7 +69,11 @@ let package = Package(
             dependencies: ["SharedTable", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "ProtostoreTests", dependencies: ["Protostore", "CLinux"]),
         .testTarget(name: "RunTests", dependencies: ["run", "Protostore"]),
-        .testTarget(name: "SharedTableTests", dependencies: ["SharedTable", "table"]),
+        .testTarget(
+            name: "SharedTableTests",
+            dependencies: [
+                "SharedTable", "table", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .testTarget(
             name: "BenchTests",
             dependencies: [

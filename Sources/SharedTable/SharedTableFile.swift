@@ -134,6 +134,18 @@ public final class SharedTableFile: @unchecked Sendable {
         do throws(SystemError) { try Directory.removeFile(path) } catch { throw .init(error) }
     }
 
+    /// Refuses a file that does not begin as a table does, for who is about to delete it. It may be damaged otherwise.
+    /// - Throws: `.missing`, `.refused`, `.system`.
+    package static func expectTable(_ path: String) throws(SharedTableError) {
+        let file = try open(path)
+        var magic: UInt64 = 0
+        let result = withUnsafeMutableBytes(of: &magic) { bytes -> Result<Int, SystemError> in
+            do throws(SystemError) { return .success(try file.read(into: bytes, at: 0)) } catch { return .failure(error) }
+        }
+        _ = try asking { () throws(SystemError) in try result.get() }
+        guard magic == SharedTableLayout.magic else { throw .refused(path: path, reason: "is no table") }
+    }
+
     private static func open(_ path: String) throws(SharedTableError) -> FileDescriptor {
         do throws(SystemError) {
             return try FileDescriptor.open(path, [.write, .noFollow])

@@ -58,7 +58,10 @@ struct DropCommand: ParsableCommand {
 
     @OptionGroup var table: TableArgument
 
-    func run() throws { try SharedTableFile.delete(table.path) }
+    func run() throws {
+        try SharedTableFile.expectTable(table.path)
+        try SharedTableFile.delete(table.path)
+    }
 }
 
 struct StatisticsCommand: ParsableCommand {
