@@ -13,8 +13,9 @@ struct PutCommand: ParsableCommand {
     var ifAbsent = false
 
     func run() throws {
-        let handle = try table.attachOrCreate()
+        // First, so that a mistake in them creates no table.
         let (key, value) = (try notation.key.bytes(key), try notation.value.bytes(value))
+        let handle = try table.attachOrCreate()
         guard ifAbsent else { return _ = try handle.put(key, value) }
         if try !handle.putIfAbsent(key, value) { throw ExitCode.failure }
     }
@@ -57,7 +58,9 @@ struct IncrementCommand: ParsableCommand {
     @OptionGroup var notation: NotationOptions
 
     func run() throws {
-        print(try table.attachOrCreate().add(notation.key.bytes(key), amount))
+        // First, so that a mistake in it creates no table.
+        let key = try notation.key.bytes(key)
+        print(try table.attachOrCreate().add(key, amount))
     }
 }
 

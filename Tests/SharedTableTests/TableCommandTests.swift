@@ -23,5 +23,14 @@ extension SharedTableSuites {
             try DropCommand.parse([directory.file("table")]).run()
             #expect(directory.names == ["empty", "text"])
         }
+
+        @Test func aWordThatIsNoKeyCreatesNoTable() throws {
+            let directory = try ScratchDirectory()
+            let path = directory.file("table")
+            #expect(throws: ValidationError.self) { try PutCommand.parse([path, "x", "1", "--keys", "u32"]).run() }
+            #expect(throws: ValidationError.self) { try PutCommand.parse([path, "1", "x", "--values", "u64"]).run() }
+            #expect(throws: ValidationError.self) { try IncrementCommand.parse([path, "xx", "--keys", "hex"]).run() }
+            #expect(directory.names == [])
+        }
     }
 }
