@@ -86,10 +86,15 @@ struct DumpCommand: ParsableCommand {
         let handle = try table.attach()
         let keyOfBucket = try bucketOf.map { try notation.key.bytes($0) }
         let bucket = bucket ?? keyOfBucket.map { key in key.withUnsafeBytes { handle.bucket(ofKey: $0) } }
+        var output = LineWriter()
+        var failure: SystemError?
         let show = { (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool in
-            print(notation.key.word(Array(key)), notation.value.word(Array(value)), separator: "\t")
-            return true
+            let line = notation.key.word(Array(key)) + "\t" + notation.value.word(Array(value))
+            do throws(SystemError) { try output.write(line) } catch { failure = error }
+            return failure == nil
         }
         if let bucket { try handle.forEach(inBucket: bucket, show) } else { try handle.forEach(show) }
+        if let failure { throw failure }
+        try output.flush()
     }
 }

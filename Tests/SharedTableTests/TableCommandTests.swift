@@ -8,6 +8,20 @@ import Testing
 extension SharedTableSuites {
     /// What `table` refuses, and that it says so.
     @Suite struct TableCommandTests {
+        /// Runs the program; its arguments are words of a shell.
+        /// - Returns: its exit code; 128 and more for a signal, as the shell has it.
+        private func table(_ words: String) throws -> Int32 {
+            let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            let program = URL(fileURLWithPath: tests).deletingLastPathComponent().appending(path: "table").path
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", "\(program) \(words)"]
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            process.waitUntilExit()
+            return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+        }
+
         @Test func dropDeletesTablesOnly() throws {
             let directory = try ScratchDirectory()
             try directory.write(Array("a text, and no table at all".utf8), to: "text")
@@ -31,6 +45,20 @@ extension SharedTableSuites {
             #expect(throws: ValidationError.self) { try PutCommand.parse([path, "1", "x", "--values", "u64"]).run() }
             #expect(throws: ValidationError.self) { try IncrementCommand.parse([path, "xx", "--keys", "hex"]).run() }
             #expect(directory.names == [])
+        }
+
+        @Test(.noHang) func aDumpIsWrittenOrFails() throws {
+            let directory = try ScratchDirectory()
+            let path = directory.file("table")
+            do {
+                let table = try SharedTable(attachingOrCreating: path, .init(capacityBytes: 256 << 20))
+                for number in 0..<300 as Range<UInt64> { try table.put("key \(number)", "value \(number)") }
+            }
+            #expect(try self.table("dump \(path) > \(directory.file("dump"))") == 0)
+            let lines = String(decoding: try directory.read("dump"), as: UTF8.self).split(separator: "\n").sorted()
+            #expect(lines.map(String.init) == (0..<300).map { "key \($0)\tvalue \($0)" }.sorted())
+            let code = try self.table("dump \(path) > /dev/full")
+            #expect(code > 0 && code < 128)
         }
     }
 }
