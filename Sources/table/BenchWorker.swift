@@ -45,6 +45,10 @@ struct BenchWorker: ParsableCommand {
     @Option var number: Int
     @OptionGroup var load: BenchLoad
 
+    func validate() throws {
+        guard number >= 0, number < load.processes else { throw ValidationError("--number must be one of the processes") }
+    }
+
     func run() throws {
         let worker = BenchWork(
             table: try SharedTable(attaching: path),

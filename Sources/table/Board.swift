@@ -1,6 +1,8 @@
 import SharedTable
 import Synchronization
 
+import var Glibc.EINVAL
+
 /// What a parent and its workers tell each other: words in a file that all of them map.
 ///
 /// ```
@@ -28,8 +30,19 @@ final class Board {
         self.path = path
         let file = try FileDescriptor.open(path, creates ? [.write, .create, .exclusive] : [.write, .noFollow])
         let byteCount = (1 + workers) * Self.lineBytes
-        if creates { try file.allocate(offset: 0, byteCount: byteCount) }
+        if creates {
+            try file.allocate(offset: 0, byteCount: byteCount)
+        } else {
+            try Self.expect(byteCount, in: file, path)
+        }
         mapping = try MemoryMapping(shared: file, byteCount: byteCount, writable: true)
+    }
+
+    /// To touch a mapping behind the end of its file ends a process by a signal.
+    static func expect(_ byteCount: Int, in file: borrowing FileDescriptor, _ path: String) throws(SystemError) {
+        guard try file.byteCount() >= byteCount else {
+            throw SystemError("mmap", code: EINVAL, on: path, text: "the file is too short for so many workers")
+        }
     }
 
     private func word(_ line: Int, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {

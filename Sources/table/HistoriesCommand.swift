@@ -194,6 +194,10 @@ struct HistoriesWorker: ParsableCommand {
     @Option var round: Int
     @OptionGroup var load: HistoriesLoad
 
+    func validate() throws {
+        guard number >= 0, number < load.processes else { throw ValidationError("--number must be one of the processes") }
+    }
+
     func run() throws {
         TablePlantedBug.plant(load.bug)
         let table = try SharedTable(attaching: path)

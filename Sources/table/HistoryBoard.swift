@@ -22,7 +22,11 @@ final class HistoryBoard {
         operationsMax = operations
         let file = try FileDescriptor.open(path, creates ? [.write, .create, .exclusive] : [.write, .noFollow])
         let byteCount = processes * (1 + operations) * Self.entryBytes
-        if creates { try file.allocate(offset: 0, byteCount: byteCount) }
+        if creates {
+            try file.allocate(offset: 0, byteCount: byteCount)
+        } else {
+            try Board.expect(byteCount, in: file, path)
+        }
         mapping = try MemoryMapping(shared: file, byteCount: byteCount, writable: true)
     }
 

@@ -20,8 +20,6 @@ struct TortureCommand: ParsableCommand {
     var moments = false
 
     func validate() throws {
-        guard load.processes >= 1, load.processes <= 64 else { throw ValidationError("--processes must be 1 to 64") }
-        guard load.keys >= 1, load.keys < 1 << 24 else { throw ValidationError("--keys must be 1 to 16777215") }
         guard kills >= 0, checkInterval >= 1 else { throw ValidationError("--kills and --check-interval must be positive") }
     }
 

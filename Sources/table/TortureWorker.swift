@@ -10,6 +10,11 @@ struct TortureLoad: ParsableArguments {
     @Option(help: "Seed of all random choices.")
     var seed: UInt64 = 1
 
+    func validate() throws {
+        guard processes >= 1, processes <= 64 else { throw ValidationError("--processes must be 1 to 64") }
+        guard keys >= 1, keys < 1 << 24 else { throw ValidationError("--keys must be 1 to 16777215") }
+    }
+
     var arguments: [String] { ["--processes", "\(processes)", "--keys", "\(keys)", "--seed", "\(seed)"] }
 
     /// Counters that all processes add to: few, so that they meet.
@@ -75,6 +80,11 @@ struct TortureWorker: ParsableCommand {
     @OptionGroup var load: TortureLoad
     @Option(help: "Die at this moment, for the so-manieth time: debug programs only.") var moment: String?
     @Option var count = 1
+
+    func validate() throws {
+        guard number >= 0, number < load.processes else { throw ValidationError("--number must be one of the processes") }
+        guard count >= 1 else { throw ValidationError("--count must be positive") }
+    }
 
     private func arm() throws {
         guard let moment else { return }

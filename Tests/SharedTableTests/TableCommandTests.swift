@@ -60,5 +60,21 @@ extension SharedTableSuites {
             let code = try self.table("dump \(path) > /dev/full")
             #expect(code > 0 && code < 128)
         }
+
+        @Test(.noHang) func workersRefuseNumbersThatLeadNowhere() throws {
+            let directory = try ScratchDirectory()
+            try SharedTableFile.create(directory.file("table"), .init(capacityBytes: 1 << 20))
+            try directory.write([UInt8](repeating: 0, count: 128 * 3), to: "board")
+            let worker = "torture-worker --path \(directory.file("table")) --board \(directory.file("board"))"
+            // The board's phase is 0: nothing to do.
+            #expect(try table("\(worker) --number 1 --processes 2") == 0)
+            for options in [
+                "--number 1 --processes 2 --keys 0", "--number 2 --processes 2", "--number -1 --processes 2",
+                "--number 1 --processes 64", "--number 0 --processes 0",
+            ] {
+                let code = try table("\(worker) \(options)")
+                #expect(code > 0 && code < 128, "\(options)")
+            }
+        }
     }
 }
