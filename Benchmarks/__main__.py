@@ -68,7 +68,7 @@ def main():
         return
     names = [name for word in arguments.experiments for name in GROUPS.get(word, [word])]
     settings = Settings(
-        arguments.dir, 20_000 if arguments.quick else arguments.keys, 1, 1 if arguments.quick else arguments.pairs,
+        arguments.dir, 20_000 if arguments.quick else arguments.keys, 0.4, 1 if arguments.quick else arguments.pairs,
         arguments.quick)
     settings.directory.mkdir(parents=True, exist_ok=True)
     description = machine.describe(settings.directory)

@@ -133,8 +133,9 @@ class BenchRun:
     # How much longer than it measures a run may take: reading back what was written.
     PATIENCE_SECONDS = 120
 
-    def __init__(self, server, words, clients, seconds, inflight=1, warmup=1.0, rate=None, verify=False):
+    def __init__(self, server, words, clients, seconds, inflight=1, warmup=None, rate=None, verify=False):
         self._file = tempfile.NamedTemporaryFile(suffix=".json")
+        warmup = min(1, seconds) if warmup is None else warmup
         words = [
             BENCH, *words, "--port", server.port, "--clients", clients, "--inflight", inflight,
             "--seconds", seconds, "--warmup", warmup, "--json", self._file.name,

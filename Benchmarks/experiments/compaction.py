@@ -146,7 +146,7 @@ def load(server, keys):
     """Writes every key, the first second of which says how long that takes."""
     words = ["insert", "--new-keys", keys, "--value-bytes", writing.VALUE_BYTES, "--modified", "--distribution", "sequential"]
     rate = programs.BenchRun(server, words, clients=64, seconds=1, warmup=0).result()["requestsPerSecond"]
-    programs.BenchRun(server, words, clients=64, seconds=1 + 1.2 * keys / rate, warmup=0).result()
+    programs.BenchRun(server, words, clients=64, seconds=min(120, 1 + 1.2 * keys / rate), warmup=0).result()
 
 
 def churn(server, keys, seconds):
