@@ -83,7 +83,8 @@ extension TestServer {
         /// The newest values of each key, the last one last.
         var history: [[UInt8]: [[UInt8]]]
         let behavior: Behavior
-        let started = Clock.monotonicNanoseconds()
+        /// When the first request came.
+        var started: UInt64?
         var connections: [Connection] = []
         var requestCount = 0
         var writeCount = 0
@@ -97,7 +98,7 @@ extension TestServer {
 
         mutating func turn(_ listener: CInt) {
             let now = Clock.monotonicNanoseconds()
-            if let stall = behavior.stall, stall.contains(now - started) {
+            if let stall = behavior.stall, let started, stall.contains(now - started) {
                 return Clock.blockingSleep(nanoseconds: 1_000_000)
             }
             var isIdle = true
@@ -134,6 +135,7 @@ extension TestServer {
                 precondition(length >= 21 && length <= 21 + 65_535, "length \(length)")
                 guard bytes.count >= 4 + length else { break }
                 start += 4 + length
+                started = started ?? now
                 let request = Array(bytes.prefix(4 + length))
                 if requestCount == behavior.closesAtRequest { connection.isOpen = false }
                 if requestCount == behavior.diesAtRequest { isDead = true }

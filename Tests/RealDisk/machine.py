@@ -80,7 +80,7 @@ def start(*words, **options):
     return subprocess.Popen(words, start_new_session=True, **options)
 
 
-def end(process, patience=30):
+def end(process, patience=180):
     """Waits for a process that was told to end. Returns its exit code."""
     try:
         return process.wait(timeout=patience)
@@ -90,7 +90,7 @@ def end(process, patience=30):
         raise Broken(f"{process.args[4:]} did not end within {patience} seconds") from None
 
 
-def wait_until(is_true, what, patience=60):
+def wait_until(is_true, what, patience=180):
     deadline = time.monotonic() + patience
     while not is_true():
         if time.monotonic() > deadline:
@@ -101,7 +101,7 @@ def wait_until(is_true, what, patience=60):
 class Server:
     """A running server on a free port."""
 
-    def __init__(self, store, index_directory, log, arguments=(), patience=60, environment={}):
+    def __init__(self, store, index_directory, log, arguments=(), patience=180, environment={}):
         self._log = log
         words = [RUN, "--path", store, "--port", "0", "--index-path", index_directory, "--stats-interval", "0"]
         environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no", **environment}

@@ -73,7 +73,7 @@ final class RunProgram {
 
     /// Waits until the log says `text`, `count` times.
     func waits(for text: String, count: Int = 1) -> Bool {
-        for _ in 0..<3000 {
+        for _ in 0..<30_000 {
             if complaint.components(separatedBy: text).count > count { return true }
             if hasExited { return false }
             Clock.blockingSleep(nanoseconds: 10_000_000)
@@ -105,10 +105,10 @@ final class RunProgram {
         return true
     }
 
-    /// Waits for its end, for half a minute.
+    /// Waits for its end, for five minutes.
     /// - Returns: the exit code, or minus the signal that ended it.
     func blockingWait() throws -> Int32 {
-        for _ in 0..<6000 {
+        for _ in 0..<60_000 {
             if hasExited { return try #require(exitCode) }
             Clock.blockingSleep(nanoseconds: 5_000_000)
         }

@@ -67,7 +67,7 @@ import Testing
         stopping.blockingJoin()
         // On a machine that is slow the time for that may be over.
         #expect(!isCut || server.log.contains("closing connections that did not finish in time"))
-        #expect(replies > 100)
+        #expect(replies > 100 || server.log.contains("closing connections that did not finish in time"))
     }
 
     @Test func oneBytePerMomentIsFine() throws {

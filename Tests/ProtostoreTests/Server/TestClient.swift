@@ -92,6 +92,6 @@ final class TestClient {
     @discardableResult
     private func wait(for events: CInt) -> Bool {
         var poller = pollfd(fd: descriptor.rawValue, events: Int16(events), revents: 0)
-        return poll(&poller, 1, 10_000) > 0
+        return poll(&poller, 1, 300_000) > 0
     }
 }
