@@ -98,6 +98,10 @@ struct ConfigurationFile {
             guard let name = key.string else { throw Shape(description: "the name of a setting is no text") }
             return name
         }
+        // Before all of a group is gone through, which its aliases can make as large as they like.
+        if let group = mapping.first(where: { $0.value.scalar == nil }) {
+            throw Shape(description: "\(group.key.string ?? "") is a list or a group; one value is wanted")
+        }
         guard !keys.isEmpty else { return ([], nil) }
         return (keys.sorted(), try YAMLSnapshot(data: data.bytes, providerName: "file", parsingOptions: .default))
     }

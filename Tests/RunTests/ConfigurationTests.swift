@@ -95,6 +95,11 @@ import Testing
         ("timeout: abc", "a.yaml: timeout is abc; a whole number is wanted"),
         ("timeout: -1", "a.yaml: timeout is -1; 0 to 2147483647 seconds are possible"),
         ("timeout: [1, 2]", "a.yaml: timeout is a list or a group; one value is wanted"),
+        // Names for groups of groups: 2^40 values, were they gone through.
+        (
+            "x0: &x0 {a: 1, b: 1}\n" + (1...40).map { "x\($0): &x\($0) {a: *x\($0 - 1), b: *x\($0 - 1)}\n" }.joined(),
+            "a.yaml: x0 is a list or a group; one value is wanted"
+        ),
         ("max-value-size: 1\nproto-max-bulk-len: 2", "a.yaml: max-value-size and proto-max-bulk-len are the same setting; one is wanted"),
         ("- timeout", "a.yaml: lines of name: value are wanted"), ("timeout", "a.yaml: lines of name: value are wanted"),
         ("requirepass: " + String(repeating: "x", count: 600), "a.yaml: requirepass is not possible; at most 512 bytes are possible"),

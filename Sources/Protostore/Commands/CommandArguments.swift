@@ -39,6 +39,9 @@ package struct CommandArguments: BitwiseCopyable, @unchecked Sendable {
         for position in 0..<count { sum += Int(extents[position].byteCount) }
         return sum
     }
+
+    /// What ``OwnedArguments`` of them occupy, the object included: also of a million that are empty.
+    package var ownedBytes: Int { byteCount + count * MemoryLayout<Extent>.stride + OwnedArguments.objectBytes }
 }
 
 /// Arguments with memory of their own, for commands that outlive the buffer they came in.
@@ -47,8 +50,10 @@ package final class OwnedArguments: @unchecked Sendable {
     private let bytes: UnsafeMutableRawPointer
     private let extents: UnsafeMutablePointer<CommandArguments.Extent>
     private let count: Int
-    /// What they occupy.
+    /// What they occupy, without the object.
     package let byteCount: Int
+    /// An object, two allocations, and the place in a queue.
+    static let objectBytes = 160
 
     package var view: CommandArguments {
         CommandArguments(base: UnsafeRawPointer(bytes), extents: extents, count: count)

@@ -20,6 +20,7 @@ extension CommandTable {
 
     private static func info(_ arguments: CommandArguments) -> Reply {
         guard arguments.count > 2 else { return .array(all.map(CommandInfo.reply)) }
+        guard arguments.count - 2 <= namesMax else { return tooManyNames }
         return .array(
             (2..<arguments.count).map { position in
                 command(ofFullName: arguments[position]).map { CommandInfo.reply($0.spec) } ?? .null
@@ -28,9 +29,15 @@ extension CommandTable {
 
     private static func documentation(_ arguments: CommandArguments) -> Reply {
         guard arguments.count > 2 else { return .map(all.map { (.bulk($0.name), CommandInfo.documentation($0)) }) }
+        guard arguments.count - 2 <= namesMax else { return tooManyNames }
         let commands = (2..<arguments.count).compactMap { command(ofFullName: arguments[$0]) }
         return .map(commands.map { (.bulk($0.name), CommandInfo.documentation($0.spec)) })
     }
+
+    /// Far more than there are commands. What is said of one can be ten thousand times as long as its name.
+    private static let namesMax = 1024
+    private static let tooManyNames = Reply.error("ERR too many names of commands: \(namesMax) are possible")
+    private static let calledArgumentsMax = 65_536
 
     /// - Parameter name: `config` or `config|get`.
     private static func command(ofFullName name: UnsafeRawBufferPointer) -> Command? {
@@ -83,6 +90,9 @@ extension CommandTable {
             return .error("ERR Invalid number of arguments specified for command")
         }
         let positions = command.keys.positions(count: call.count)
+        guard call.count <= calledArgumentsMax else {
+            return .error("ERR too many arguments: \(calledArgumentsMax) are possible in COMMAND GETKEYS")
+        }
         guard withFlags else { return .array(positions.map { .bulk(call[$0]) }) }
         return .array(
             positions.map { position in

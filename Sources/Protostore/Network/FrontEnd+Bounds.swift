@@ -91,7 +91,8 @@ extension FrontEnd {
         let toReply = obstacle(toReply: NativeProtocol.responseHeaderBytes, for: index)
         guard toReply == .no else { return toReply }
         let own = connections.at(index).pointee.writeBytes
-        if own == 0 { return writeBytes + byteCount <= limits.writeBytesCeiling ? .no : .byWrites }
+        // Alone it is let in whatever its size: nothing would ever make more room for it.
+        if own == 0 { return writeBytes == 0 || writeBytes + byteCount <= limits.writeBytesCeiling ? .no : .byWrites }
         if own + byteCount > limits.writeBytesPerConnection { return .byBudget }
         return writeBytes + byteCount <= limits.writeBytesMax ? .no : .byWrites
     }

@@ -145,9 +145,17 @@ struct FrontEnd: ~Copyable {
         let slowMicroseconds = services.settings.slowLogMicroseconds
         let latencyMilliseconds = services.settings.latencyThresholdMilliseconds
         slowNanoseconds = min(
-            slowMicroseconds < 0 ? .max : UInt64(slowMicroseconds) * 1000,
-            latencyMilliseconds <= 0 ? .max : UInt64(latencyMilliseconds) * 1_000_000)
+            slowMicroseconds < 0 ? .max : Self.nanoseconds(UInt64(slowMicroseconds), times: 1000),
+            latencyMilliseconds <= 0 ? .max : Self.nanoseconds(UInt64(latencyMilliseconds), times: 1_000_000))
         takeNamespaces()
+    }
+
+    /// What a reply may occupy: more than all memory for such is never given.
+    var replyBytesMax: Int { min(services.settings.replyBytesMax, limits.memoryMax) }
+
+    private static func nanoseconds(_ count: UInt64, times factor: UInt64) -> UInt64 {
+        let (product, overflows) = count.multipliedReportingOverflow(by: factor)
+        return overflows ? .max : product
     }
 
     /// Takes over what has become of the databases.

@@ -36,7 +36,7 @@ package final class SlowLog: Sendable {
         state.withLock { state in
             let entry = Entry(
                 id: state.nextID, seconds: seconds, microseconds: microseconds, arguments: kept, address: address,
-                clientName: clientName)
+                clientName: String(clientName.prefix(Self.argumentBytesMax)))
             state.nextID += 1
             state.entries.append(entry)
             Self.trim(&state, to: entriesMax)

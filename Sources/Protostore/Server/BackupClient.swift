@@ -107,7 +107,7 @@ public enum BackupClient {
                     report.segmentCount = segments
                     report.seconds = Double(nanoseconds) / 1e9
                     report.commits = commits
-                    report.moreFindings = max(0, findings - report.findings.count)
+                    report.moreFindings = max(0, findings.subtractingReportingOverflow(report.findings.count).partialValue)
                     return report
                 // A newer server may say more.
                 case nil: break

@@ -172,7 +172,7 @@ extension ClientRequest {
                 .error(
                     "ERR \(isName ? "lib-name" : "lib-ver") cannot contain spaces, newlines or special characters."))
         }
-        return isName ? .setLibraryName(Array(arguments[3])) : .setLibraryVersion(Array(arguments[3]))
+        return isName ? .setLibraryName(try ClientName.bounded(arguments[3])) : .setLibraryVersion(try ClientName.bounded(arguments[3]))
     }
 
     private static func pause(_ arguments: CommandArguments) throws(Refusal) -> ClientRequest {

@@ -89,6 +89,16 @@ package enum ClientName {
         guard isPlain(name) else {
             throw Refusal(.error("ERR Client names cannot contain spaces, newlines or special characters."))
         }
+        return try bounded(name)
+    }
+
+    /// A connection keeps them for as long as it is there.
+    package static let bytesMax = 1024
+
+    package static func bounded(_ name: UnsafeRawBufferPointer) throws(Refusal) -> [UInt8] {
+        guard name.count <= bytesMax else {
+            throw Refusal(.error("ERR names of clients and libraries cannot be longer than \(bytesMax) bytes"))
+        }
         return Array(name)
     }
 

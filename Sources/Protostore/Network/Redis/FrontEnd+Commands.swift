@@ -149,7 +149,7 @@ extension FrontEnd {
         CommandSurroundings(
             namespaces: namespaces, database: connections.at(index).pointee.redis.database,
             nowMilliseconds: nowMilliseconds, valueBytesMax: min(limits.valueBytesMax, services.settings.bulkBytesMax),
-            replyBytesMax: services.settings.replyBytesMax)
+            replyBytesMax: replyBytesMax)
     }
 
     // MARK: Carrying out
@@ -191,7 +191,7 @@ extension FrontEnd {
             return answerAtOnce(function(surroundings(of: index).context(Keyspace()), arguments), of: index)
         }
         // A group's arguments count for what its connection may have in memory; a read's do not.
-        if arguments.byteCount > 2 * Self.keyBytesMax { return startGroup(spec, arguments, of: index) }
+        if arguments.ownedBytes > 2 * Self.keyBytesMax { return startGroup(spec, arguments, of: index) }
         return startRead(
             function, arguments, key: key, isProbe: CommandNumbers.probes.contains(spec.number), of: index)
     }
@@ -212,7 +212,7 @@ extension FrontEnd {
         if spec.number == CommandNumbers.delete || spec.number == CommandNumbers.unlink {
             return startDelete(key, of: index)
         }
-        return startUpdate(function, arguments, key: key, chargedBytes: arguments.byteCount, of: index)
+        return startUpdate(function, arguments, key: key, chargedBytes: arguments.ownedBytes, of: index)
     }
 
     private func plainPut(_ spec: Command, _ arguments: CommandArguments) -> PlainPut? {

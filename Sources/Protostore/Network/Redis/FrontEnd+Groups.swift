@@ -6,7 +6,7 @@ extension FrontEnd {
     // MARK: Starting
 
     mutating func startGroup(_ spec: Command, _ arguments: CommandArguments, of index: UInt32) -> Taking {
-        let chargedBytes = arguments.byteCount
+        let chargedBytes = arguments.ownedBytes
         guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         let command = QueuedCommand(spec: spec, arguments: OwnedArguments(copying: arguments))
         return startGroup(.command, [command], chargedBytes: chargedBytes, of: index)

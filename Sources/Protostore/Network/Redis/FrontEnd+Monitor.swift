@@ -32,11 +32,23 @@ extension FrontEnd {
         var line = "\(microseconds / 1_000_000).\(fraction) [\(connection.pointee.redis.database) \(connection.pointee.peer)]"
         // Passwords are nobody's business: those of AUTH, and of HELLO with AUTH.
         let isSecret = spec.number == CommandNumbers.auth || spec.number == CommandNumbers.hello
+        var roomBytes = Self.lineArgumentBytesMax
         for position in 0..<arguments.count {
-            line += isSecret && position > 0 ? " \"(redacted)\"" : " " + Self.quoted(arguments[position])
+            guard roomBytes > 0 else {
+                line += " ... (\(arguments.count - position) more arguments)"
+                break
+            }
+            let argument = arguments[position]
+            let shown = UnsafeRawBufferPointer(rebasing: argument.prefix(roomBytes))
+            line += isSecret && position > 0 ? " \"(redacted)\"" : " " + Self.quoted(shown)
+            if shown.count < argument.count { line += "... (\(argument.count - shown.count) more bytes)" }
+            roomBytes -= shown.count + 1
         }
         monitorLines.append(line)
     }
+
+    /// What a line shows of a command's arguments: enough for a person, and little for those who wait.
+    private static let lineArgumentBytesMax = 16 << 10
 
     /// As Redis writes an argument: in quotes, with escapes.
     static func quoted(_ bytes: UnsafeRawBufferPointer) -> String {

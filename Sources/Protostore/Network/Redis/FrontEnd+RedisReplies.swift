@@ -219,7 +219,12 @@ extension FrontEnd {
     /// Out of band, to a client that asked for it: not in any order.
     mutating func pushOut(_ reply: Reply, to index: UInt32) {
         let version = connections.at(index).pointee.redis.version
-        _ = write(RESPEncoder.encodedBytes(of: reply, version: version), of: index) {
+        let byteCount = RESPEncoder.encodedBytes(of: reply, version: version)
+        guard hasMemory(for: connections.at(index).pointee.output.count + byteCount, beyond: 0) else {
+            _ = closeForMemory(index)
+            return
+        }
+        _ = write(byteCount, of: index) {
             _ = RESPEncoder.encode(reply, version: version, into: $0)
         }
     }

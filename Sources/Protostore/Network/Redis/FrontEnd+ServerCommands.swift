@@ -5,7 +5,7 @@ extension FrontEnd {
         guard let desk = services.desk, let session = connections.at(index).pointee.redis.session else {
             return reject(.error("ERR there is nobody who could carry out \(spec.name)"), of: index)
         }
-        let chargedBytes = arguments.byteCount
+        let chargedBytes = arguments.ownedBytes
         guard allowsWrite(occupying: chargedBytes, for: index) else { return .blocked }
         charge(Self.smallReplyBytes, to: index)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)

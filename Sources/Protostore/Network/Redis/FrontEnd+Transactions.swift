@@ -20,7 +20,7 @@ extension FrontEnd {
         guard canBeQueued(spec) else {
             return reject(Self.notInTransaction, spec, of: index)
         }
-        let byteCount = arguments.byteCount
+        let byteCount = arguments.ownedBytes
         guard mayQueue(byteCount, session) else { return reject(Self.transactionTooLarge, of: index) }
         guard admitAnswer(index) else { return .blocked }
         session.transactionBytes += byteCount
@@ -155,7 +155,7 @@ extension FrontEnd {
         guard session.transaction == nil else {
             return complain("ERR WATCH inside MULTI is not allowed", of: index)
         }
-        let byteCount = arguments.byteCount
+        let byteCount = arguments.ownedBytes
         guard session.watched.count + arguments.count <= groupKeysMax, mayQueue(byteCount, session) else {
             return reject(Self.transactionTooLarge, of: index)
         }

@@ -162,7 +162,7 @@ extension FrontEnd {
     /// The reply says first how many keys there are, so that they are collected before; no
     /// more of them than a reply may be large.
     private mutating func goOnWithKeys(_ walk: ScanRun, of group: GroupRun?) -> Reply? {
-        if walk.keyBytes > services.settings.replyBytesMax {
+        if walk.keyBytes > replyBytesMax {
             return .error("ERR the keys would occupy more than client-output-buffer-limit: use SCAN")
         }
         guard walk.hasSeenAll else {

@@ -137,6 +137,8 @@ final class ServerClerk {
     }
 
     private var deadlines: [UInt64] = []
+    /// Each has a slot of its loop until its time comes, also when its connection is gone.
+    private static let sleepersMax = 64
 
     /// Reports whose histograms the statistics' line has not seen; forgotten with this.
     func takeReportsSeen() -> [LoopReport] {
@@ -167,6 +169,8 @@ final class ServerClerk {
                     clients.complete(count: count).map { then($0.clients, $0.closed) }
                 })
         case .later(_, let reply) where call.holdsKeys: answer(call, reply)
+        case .later where deadlines.count >= Self.sleepersMax:
+            answer(call, .error("ERR \(Self.sleepersMax) clients sleep already"))
         case .later(let nanoseconds, let reply):
             deadlines.append(nanoseconds)
             waiting.append(

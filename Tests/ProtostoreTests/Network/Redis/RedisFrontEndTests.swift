@@ -133,6 +133,56 @@ import Testing
         #expect(String(decoding: bench.harness.receiveBytes(client), as: UTF8.self) == "*1\r\n+OK\r\n+PONG\r\n")
     }
 
+    /// Whatever a setting may be set to.
+    @Test func timesBeyondAllTimeAreNoTrap() throws {
+        var values = RuntimeSettings.Values()
+        values.slowLogMicroseconds = .max
+        let bench = try RedisFrontEndBench(seed: 35, shardCount: 1, services: FrontEndServices(settings: RuntimeSettings(values)))
+        #expect(bench.exchange(try bench.harness.connect(), "SET a 1\r\n") == "+OK\r\n")
+    }
+
+    /// Nothing would ever make more room for it.
+    @Test func aWriteLargerThanAllMayBeIsAloneLetIn() throws {
+        let bench = try RedisFrontEndBench(seed: 36, shardCount: 1) {
+            $0.connectionsMax = 2
+            $0.writeBytesMax = 4096
+        }
+        let values = "$1\r\na\r\n$200000\r\n" + String(repeating: "v", count: 200_000) + "\r\n$1\r\nb\r\n$1\r\nv\r\n"
+        #expect(bench.exchange(try bench.harness.connect(), "*5\r\n$4\r\nMSET\r\n" + values) == "+OK\r\n")
+    }
+
+    /// Also where no limit is set to replies: what is beyond all memory would never be sent.
+    @Test func repliesWithoutALimitAreBoundedByMemory() throws {
+        var values = RuntimeSettings.Values()
+        values.outputBufferBytesMax = 0
+        let services = FrontEndServices(settings: RuntimeSettings(values))
+        let bench = try RedisFrontEndBench(seed: 37, shardCount: 1, services: services) { $0.memoryMax = 1 << 20 }
+        let client = try bench.harness.connect()
+        let value = String(repeating: "v", count: 60_000)
+        #expect(bench.exchange(client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$60000\r\n\(value)\r\n") == "+OK\r\n")
+        let reply = bench.receiveAll(client, "MGET" + String(repeating: " a", count: 30) + " b\r\n")
+        #expect(reply.hasPrefix("-ERR"), "\(reply.prefix(80))")
+    }
+
+    @Test(arguments: ["CLIENT SETNAME", "CLIENT SETINFO LIB-NAME", "CLIENT SETINFO LIB-VER", "HELLO 2 SETNAME"])
+    func namesThatAConnectionKeepsAreShort(command: String) throws {
+        let bench = try RedisFrontEndBench(seed: 38, shardCount: 1)
+        let client = try bench.harness.connect()
+        func answer(_ length: Int) -> String { bench.exchange(client, "\(command) \(String(repeating: "n", count: length))\r\n") }
+        #expect(answer(1025) == "-ERR names of clients and libraries cannot be longer than 1024 bytes\r\n")
+        #expect(!answer(1024).hasPrefix("-"))
+    }
+
+    @Test func fewCommandsAreDescribedAtOnce() throws {
+        let bench = try RedisFrontEndBench(seed: 39, shardCount: 1)
+        let client = try bench.harness.connect()
+        for words in ["COMMAND DOCS", "COMMAND INFO"] {
+            let names = String(repeating: " get", count: 1025)
+            #expect(bench.exchange(client, words + names + "\r\n").hasPrefix("-ERR too many names of commands"))
+        }
+        #expect(bench.receiveAll(client, "COMMAND DOCS get\r\n").hasPrefix("*2\r\n$3\r\nget\r\n"))
+    }
+
     @Test(arguments: ["POST / HTTP/1.1\r\n", "GET a\r\nhost: b\r\n"])
     func whatABrowserSendsClosesWithoutAReply(text: String) throws {
         let bench = try RedisFrontEndBench(seed: 1, shardCount: 1)

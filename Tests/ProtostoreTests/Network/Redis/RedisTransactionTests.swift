@@ -87,7 +87,7 @@ import Testing
     /// Clients that keep their connections watch and unwatch for ever.
     @Test(arguments: ["UNWATCH", "MULTI\r\nEXEC", "MULTI\r\nUNWATCH\r\nDISCARD", "RESET"])
     func whoWatchesNoMoreIsRememberedNoMore(ending: String) throws {
-        let bench = try RedisFrontEndBench(seed: 20, shardCount: 1) { $0.memoryMax = 100 }
+        let bench = try RedisFrontEndBench(seed: 20, shardCount: 1) { $0.memoryMax = 500 }
         let client = try bench.harness.connect()
         for _ in 0..<20 { #expect(bench.exchange(client, "WATCH first second\r\n\(ending)\r\n").hasPrefix("+OK\r\n")) }
         #expect(bench.harness.frontEnd.queuedBytes == 0 && bench.harness.holdsNothing)
@@ -171,5 +171,16 @@ import Testing
         #expect(bench.receiveAll(clients[0], "MGET 0 1\r\n").hasPrefix("*2\r\n$60000\r\n"))
         #expect(bench.harness.holdsNothing && bench.harness.frontEnd.groupBytes == 0 && bench.harness.frontEnd.queuedBytes == 0)
         #expect(bench.shards.heldCount == 0)
+    }
+
+    /// A million empty arguments are eight megabytes all the same.
+    @Test func whatIsQueuedCountsWithAllThatKeepsIt() throws {
+        let bench = try RedisFrontEndBench(seed: 23, shardCount: 1) { $0.memoryMax = 1 << 20 }
+        let client = try bench.harness.connect()
+        let empties = "*5000\r\n$6\r\nEXISTS\r\n" + String(repeating: "$0\r\n\r\n", count: 4999)
+        _ = bench.exchange(client, "MULTI\r\n")
+        let queued = (0..<30).prefix { _ in bench.exchange(client, empties) == "+QUEUED\r\n" }.count
+        #expect((20...26).contains(queued))
+        #expect(bench.exchange(client, "EXEC\r\n").hasPrefix("-EXECABORT") && bench.harness.frontEnd.queuedBytes == 0)
     }
 }
