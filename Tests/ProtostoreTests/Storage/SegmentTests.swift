@@ -37,6 +37,19 @@ import Testing
         bytes.withUnsafeBytes { SegmentFooter($0, segmentOffset: offset, layout: layout) }
     }
 
+    /// Numbers that had no next one, which a checksum cannot tell.
+    @Test func footersOfNumbersNearTheEndAreRefused() {
+        let numbers: [WritableKeyPath<SegmentFooter, UInt64>] = [\.sequenceMax, \.putBytes, \.putSlotBytes, \.deleteBytes]
+        for number in numbers {
+            var footer = Self.footer()
+            footer[keyPath: number] = DatafileLayout.numberEnd
+            #expect(Self.decodeFooter(block { footer.encode(into: $0, segmentOffset: Self.offset) }) == nil)
+        }
+        var footer = Self.footer()
+        footer.lastCommit = CommitReference(number: .max, checksum: 1)
+        #expect(Self.decodeFooter(block { footer.encode(into: $0, segmentOffset: Self.offset) }) == nil)
+    }
+
     /// Computed by a program of its own (Python's struct and xxhash), as are the other literals here.
     @Test func headerEncodesToTheLiteralBytes() {
         let bytes = block { Self.header().encode(into: $0, segmentOffset: Self.offset) }

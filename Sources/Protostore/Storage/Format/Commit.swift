@@ -221,7 +221,7 @@ extension CommitHeader {
             byteCount: bytes.get(64), recordCount: bytes.get(68))
         // All of these have 32 bits, so that no sum can overflow.
         let block = DatafileLayout.blockBytes
-        guard Int(offset) % block == 0, Int(byteCount) % block == 0, Int(offset) >= block, number > 0,
+        guard max(number, flushedNumber, firstSequence) < DatafileLayout.numberEnd, Int(offset) % block == 0, Int(byteCount) % block == 0, Int(offset) >= block, number > 0,
             end <= segment.count - block, directoryBytes <= Int(byteCount) / 2
         else { return nil }
     }

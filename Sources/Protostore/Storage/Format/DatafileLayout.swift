@@ -22,6 +22,9 @@
 package struct DatafileLayout: Equatable, Sendable {
     /// The unit of writing; a commit starts on a fresh block.
     package static let blockBytes = 4096
+    /// No number of a commit, a record or a start comes near it: a file that has it was made to do harm,
+    /// or would have no next one.
+    package static let numberEnd: UInt64 = 1 << 62
     package static let superblockOffsets = [0, 512 << 10]
     package static let firstSegmentOffset = 1 << 20
     package static let segmentBytesDefault = 16 << 20

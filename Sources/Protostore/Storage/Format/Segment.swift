@@ -271,7 +271,8 @@ package struct SegmentFooter: Equatable, Sendable {
         putSlotBytes = block.get(104)
         deleteBytes = block.get(112)
         let summaryEnd = Int(summaryOffset) + Int(entryCount) * SummaryEntry.byteCount
-        guard recordsEnd >= DatafileLayout.blockBytes, recordsEnd <= summaryOffset,
+        guard max(sequenceMax, lastCommit.number, putBytes, putSlotBytes, deleteBytes) < DatafileLayout.numberEnd,
+            recordsEnd >= DatafileLayout.blockBytes, recordsEnd <= summaryOffset,
             summaryEnd <= layout.segmentBytes - DatafileLayout.blockBytes
         else { return nil }
     }

@@ -126,7 +126,7 @@ package struct Superblock: Equatable, Sendable {
         superblock.generation = block.get(56)
         superblock.openCounter = block.get(64)
         superblock.segmentCount = block.get(96)
-        guard superblock.segmentCount <= UInt64(layout.segmentCount(byteCount: layout.byteCountMax)) else {
+        guard max(superblock.generation, superblock.openCounter) < DatafileLayout.numberEnd, superblock.segmentCount <= UInt64(layout.segmentCount(byteCount: layout.byteCountMax)) else {
             throw .notAStore
         }
         guard let state = State(rawValue: block.get(104)), block.get(108, as: UInt32.self) <= UInt32(logCountMax) else {
@@ -137,6 +137,7 @@ package struct Superblock: Equatable, Sendable {
             let offset = logEndsOffset + 16 * $0
             return CommitReference(number: block.get(offset), checksum: block.get(offset + 8))
         }
+        guard superblock.logEnds.allSatisfy({ $0.number < DatafileLayout.numberEnd }) else { throw .notAStore }
         for database in 0..<DatabaseNamespaces.databaseCount { superblock.namespaces[database] = block.get(112 + 4 * database) }
         superblock.nextNamespace = block.get(176)
         guard superblock.namespaces.isValid(next: superblock.nextNamespace) else { throw .notAStore }
