@@ -60,6 +60,7 @@ final class DatabaseChanges {
     private var waiting: [(ticket: UInt64, change: DatabaseCommand.Change)] = []
     private var running: (results: Results, count: Int, thread: Thread)?
     private var nextTicket: UInt64 = 0
+    private var refused: [(ticket: UInt64, reply: Reply)] = []
 
     init(wakeDescriptor: CInt) {
         self.wakeDescriptor = wakeDescriptor
@@ -72,9 +73,19 @@ final class DatabaseChanges {
         return nextTicket
     }
 
-    /// - Throws: where there can be no thread; it is tried again the next time.
+    /// - Throws: where there can be no thread: these are refused then, since everybody's groups wait for them.
     func startIfWanted() throws(SystemError) {
         guard running == nil, !waiting.isEmpty else { return }
+        do throws(SystemError) {
+            try start()
+        } catch {
+            refused += waiting.map { ($0.ticket, .error("ERR no thread could be started: \(error.explanation)")) }
+            waiting.removeAll()
+            throw error
+        }
+    }
+
+    private func start() throws(SystemError) {
         let results = Results()
         let thread = try Thread(name: "databases") { [waiting, wakeDescriptor] in
             for (ticket, change) in waiting {
@@ -89,6 +100,10 @@ final class DatabaseChanges {
 
     /// Those that have ended since, all of a thread's at once.
     func collect() -> [(ticket: UInt64, reply: Reply)] {
+        guard refused.isEmpty else {
+            defer { refused.removeAll() }
+            return refused
+        }
         guard let (results, count, thread) = running else { return [] }
         let replies = results.replies.withLock { $0 }
         guard replies.count == count else { return [] }

@@ -201,9 +201,16 @@ final class ServerClerk {
     private func startThreadsIfWanted() {
         do throws(SystemError) {
             try flusher.startIfWanted()
+        } catch {
+            logger.error("no thread could be started to flush the datafile: \(error.explanation)")
+        }
+        do throws(SystemError) {
             try changes.startIfWanted()
         } catch {
-            logger.error("no thread could be started to flush the datafile or change databases: \(error.explanation)")
+            logger.error("no thread could be started to change databases: \(error.explanation)")
+            // They are refused, and all loops go on.
+            changeDatabases()
+            collectReports()
         }
     }
 
