@@ -38,7 +38,7 @@ extension SegmentPlanner {
     }
 
     /// Orders that may be with shards before another summary is read: the dead may be as many as the store has records.
-    private var orderCountMax: Int { 2 * options.shardCount }
+    var orderCountMax: Int { 2 * options.shardCount }
 
     func noteNamespaces() { namespaces = parts.namespaces.current.namespaces }
 

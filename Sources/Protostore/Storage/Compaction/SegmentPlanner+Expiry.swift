@@ -27,7 +27,8 @@ extension SegmentPlanner {
             sweep.segments = ledger.lines.indices.filter { isDue(ledger.lines[$0], now) }
             for shard in 0..<options.shardCount { tell(shard, .collectExpired) }
         }
-        guard let segment = sweep.segments.popLast() else { return false }
+        // Shards take their time: orders that wait occupy memory. Each that is done wakes the planner.
+        guard sweepOrderCount < orderCountMax, let segment = sweep.segments.popLast() else { return false }
         guard isDue(ledger[segment], now) else { return true }
         guard let entries = reader.blockingRead(ledger[segment].footer, of: datafile) else {
             ledger[segment].isBlocked = true
@@ -86,9 +87,9 @@ extension SegmentPlanner {
             endSurvey()
             return false
         }
-        // What was freed meanwhile has no records; what only a backup keeps has.
+        // What was freed meanwhile has no records; what only a backup or a sweep keeps has, after a crash.
         guard ledger[segment].state != .other else {
-            if heldCount > 0 { survey?.giveUp() } else { survey?.take([], of: segment) }
+            if heldCount > 0 || unretired.contains(segment) { survey?.giveUp() } else { survey?.take([], of: segment) }
             return true
         }
         if let entries = reader.blockingRead(ledger[segment].footer, of: datafile) {
@@ -118,8 +119,8 @@ extension SegmentPlanner {
         }
         let isMuch = undecided >= UInt64(options.surveyBytesMin ?? max(ledger.capacity / 4, ledger.capacity * all.count / 32))
         let isNew = sealedSinceSurvey > all.count / 32 || surveyWindow != 0
-        // What a backup keeps from being freed is not looked through, and may hold older records.
-        guard isMuch, isNew, heldCount == 0 else { return }
+        // What a backup or a sweep keeps from being freed is not looked through, and may hold older records.
+        guard isMuch, isNew, heldCount == 0, unretired.isEmpty else { return }
         sealedSinceSurvey = 0
         survey = TombstoneSurvey(
             floor: floor, sources: sources, segments: all, windowStart: surveyWindow,

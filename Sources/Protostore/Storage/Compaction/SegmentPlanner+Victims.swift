@@ -77,7 +77,12 @@ extension SegmentPlanner {
     var hasVictim: Bool {
         guard hasCountedAll else { return false }
         let found = survey(fillMax: Self.fillMaxWithoutRoom)
-        return found.best != nil && found.gain > 0
+        return found.gain > 0 && found.best.map { mayBegin($0, copying: 0) } ?? false
+    }
+
+    /// Each shard copies its part of a victim to a segment of its own.
+    private func mayBegin(_ victim: Int, copying: Int) -> Bool {
+        ledger.isEmpty(victim) || availableCount >= options.shardCount * (1 + copying)
     }
 
     /// Chooses a victim where one is wanted.
@@ -92,7 +97,7 @@ extension SegmentPlanner {
             sealCopiesIfDone()
             return false
         }
-        guard ledger.isEmpty(victim) || availableCount >= options.shardCount * (1 + copying) else {
+        guard mayBegin(victim, copying: copying) else {
             // What is copied gives room as soon as its copies are sealed.
             sealCopiesIfDone()
             return false
