@@ -153,6 +153,8 @@ extension FrontEnd {
             closeForCause(index, "\(SystemError("recv", code: code))")
         case .bytes(let count):
             counters.bytesIn &+= UInt64(count)
+            // Who sent them may have been told by a client of another loop what the databases are by now.
+            takeNamespaces()
             connection.pointee.lastNanoseconds = nowNanoseconds
             // A short read means that nothing more is there (epoll(7)), unless the end is.
             if count < room.count, !connection.pointee.hasEndPending {

@@ -278,6 +278,7 @@ extension FrontEnd {
     mutating func letGroupsGo() {
         takeNamespaces()
         holdsGroups = false
+        waitsForQuiet = nil
         unblockOrdered()
     }
 

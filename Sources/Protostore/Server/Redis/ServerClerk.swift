@@ -60,8 +60,8 @@ final class ServerClerk {
     /// answered, so that loops have begun groups in between.
     private enum ChangePhase {
         case none
-        /// Loops end their groups, and begin no others.
-        case quieting(QuietLoops)
+        /// Loops end their groups, and begin no others; until this time on the monotonic clock.
+        case quieting(QuietLoops, untilNanoseconds: UInt64)
         case changing
         /// Loops see what was changed.
         case telling
@@ -108,9 +108,14 @@ final class ServerClerk {
             guard !wantChanges.isEmpty else { return }
             let quiet = QuietLoops(wakeDescriptor: wakeDescriptor)
             for loop in loops { loop.commands.send(.holdGroups(quiet)) }
-            changePhase = .quieting(quiet)
-        case .quieting(let quiet):
-            guard quiet.areAll(loops.count) else { return }
+            let end = Clock.monotonicNanoseconds() &+ Self.quietingNanosecondsMax
+            deadlines.append(end)
+            changePhase = .quieting(quiet, untilNanoseconds: end)
+        case .quieting(let quiet, let end):
+            let isOver = Clock.monotonicNanoseconds() >= end
+            guard quiet.areAll(loops.count) || isOver else { return }
+            if let place = deadlines.firstIndex(of: end) { deadlines.remove(at: place) }
+            guard quiet.areAll(loops.count) else { return giveUpChanges() }
             for (call, change) in wantChanges { changing[changes.add(change)] = call }
             wantChanges.removeAll()
             changePhase = .changing
@@ -128,6 +133,17 @@ final class ServerClerk {
             }
         case .telling: return
         }
+    }
+
+    /// What a transaction that walks through all keys may take.
+    private static let quietingNanosecondsMax: UInt64 = 10_000_000_000
+
+    /// A transaction is under way for longer than all others are to wait.
+    private func giveUpChanges() {
+        for loop in loops { loop.commands.send(.letGroupsGo) }
+        for (call, _) in wantChanges { answer(call, .error("ERR a transaction has been under way for 10 seconds; try again later")) }
+        wantChanges.removeAll()
+        changePhase = .none
     }
 
     /// Milliseconds after which ``serve()`` wants to be called though nothing came, or nil.
@@ -169,7 +185,7 @@ final class ServerClerk {
                     clients.complete(count: count).map { then($0.clients, $0.closed) }
                 })
         case .later(_, let reply) where call.holdsKeys: answer(call, reply)
-        case .later where deadlines.count >= Self.sleepersMax:
+        case .later where deadlines.count > Self.sleepersMax:
             answer(call, .error("ERR \(Self.sleepersMax) clients sleep already"))
         case .later(let nanoseconds, let reply):
             deadlines.append(nanoseconds)
