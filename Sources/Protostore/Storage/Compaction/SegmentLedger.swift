@@ -129,10 +129,11 @@ struct SegmentLedger {
 
     /// Whether copies could take less room than it does. Those of a segment with copies
     /// alone, all of them live, would be the same again, unless it was sealed early: without
-    /// this, a store that is short of space would copy for ever.
-    func isWorthCopying(_ segment: Int) -> Bool {
+    /// this, a store that is short of space would copy for ever. While there is room it does not count
+    /// that it was sealed early, or a store would copy for ever that has some of these.
+    func isWorthCopying(_ segment: Int, hasRoom: Bool) -> Bool {
         lines[segment].log != nil || liveBytes(segment) < recordBytes(segment)
-            || fill(segment) + leftover(segment) <= 0.9
+            || !hasRoom && fill(segment) + leftover(segment) <= 0.9
     }
 
     /// Nothing in it is live, nor is anything hidden by what is in it.

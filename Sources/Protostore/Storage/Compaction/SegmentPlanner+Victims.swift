@@ -48,8 +48,9 @@ extension SegmentPlanner {
 
     /// Of all that could be freed now, and of what is being freed: the best, and how many whole
     /// segments they are together, beyond one for each shard to put the copies in.
-    private func survey(fillMax: Double) -> (best: Int?, gain: Double, live: Double, used: Double) {
+    private func survey(hasRoom: Bool) -> (best: Int?, gain: Double, live: Double, used: Double) {
         var best: (segment: Int, benefit: Double)?
+        let fillMax = hasRoom ? Self.fillMaxWithRoom : Self.fillMaxWithoutRoom
         // Where hardly anything is left, what gives most.
         let isUrgent = availableCount <= options.shardCount
         var gain = jobs.values.reduce(-Double(options.shardCount)) { $0 + 1 - $1.fill }
@@ -58,7 +59,7 @@ extension SegmentPlanner {
             let fill = ledger.fill(segment)
             live += min(fill, 1)
             used += 1
-            guard fill == 0 || fill <= fillMax - ledger.leftover(segment), ledger.isWorthCopying(segment), isEligible(segment)
+            guard fill == 0 || fill <= fillMax - ledger.leftover(segment), ledger.isWorthCopying(segment, hasRoom: hasRoom), isEligible(segment)
             else { continue }
             gain += 1 - fill
             let age = isUrgent ? 1 : Double(ledger.age(segment))
@@ -71,12 +72,12 @@ extension SegmentPlanner {
     }
 
     /// Whether live bytes say something yet: shards count their slots when they start.
-    private var hasCountedAll: Bool { parts.compaction.desks.allSatisfy(\.hasCounted) }
+    var hasCountedAll: Bool { parts.compaction.desks.allSatisfy(\.hasCounted) }
 
     /// Whether something could be freed if it had to be.
     var hasVictim: Bool {
         guard hasCountedAll else { return false }
-        let found = survey(fillMax: Self.fillMaxWithoutRoom)
+        let found = survey(hasRoom: false)
         return found.gain > 0 && found.best.map { mayBegin($0, copying: 0) } ?? false
     }
 
@@ -91,7 +92,7 @@ extension SegmentPlanner {
         let copying = jobs.values.count { $0.copyingCount > 0 }
         guard hasCountedAll, copying < Self.copyingMax else { return false }
         let isShort = isShortOfSpace
-        let found = survey(fillMax: isShort ? Self.fillMaxWithoutRoom : Self.fillMaxWithRoom)
+        let found = survey(hasRoom: !isShort)
         let isDead = found.used >= 4 && found.live / max(found.used, 1) < 1 - Self.deadShareMax
         guard let victim = found.best, found.gain > 0, isShort || isDead else {
             sealCopiesIfDone()

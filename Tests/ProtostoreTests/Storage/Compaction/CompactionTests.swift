@@ -145,6 +145,26 @@ import Testing
         #expect(!store.hadJobsWithoutShards)
     }
 
+    /// Segments of copies that were sealed early are nearly empty: to copy them again gains nothing, again and again.
+    @Test func whatIsIdleIsCopiedToAnEnd() throws {
+        for seed in seeds(6) {
+            var random = SplitMix64(seed: seed)
+            let store = try CompactingStore(segmentCount: 150, seed: seed)
+            for _ in 0..<8 {
+                let (first, bytes) = (Int(random.next() % 400), random.next() % 2 == 0 ? 1500 : 60)
+                for _ in 0..<(20 + random.next() % 300) {
+                    let number = first + Int(random.next() % 60)
+                    #expect(store.put(key(number), value(number, Int(random.next() % 100), bytes: bytes)) == .done)
+                }
+                store.run(Int(random.next() % 400))
+            }
+            store.run(2000)
+            let freed = store.statistics.freedSegments
+            store.run(2000)
+            #expect(store.statistics.freedSegments == freed, "seed \(seed): \(store.statistics.freedSegments - freed) more")
+        }
+    }
+
     @Test func aDamagedRecordKeepsItsSegmentAndNothingElse() throws {
         let store = try CompactingStore(segmentCount: 16)
         #expect(store.put(key(0), value(0, 0)) == .done)

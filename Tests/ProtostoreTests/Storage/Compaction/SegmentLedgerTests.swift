@@ -36,23 +36,23 @@ import Testing
     @Test(arguments: [57, 1, 500, 1000, 20_000, 40_000])
     func copiesThatAreAllLiveAreNotCopiedAgain(valueBytes: Int) throws {
         let ledger = try ledger(valueBytes: valueBytes)
-        #expect(!ledger.isWorthCopying(0))
+        #expect(!ledger.isWorthCopying(0, hasRoom: false))
         #expect(ledger.fill(0) <= 1)
     }
 
     @Test func whatWasSealedEarlyIsWorthIt() throws {
         let ledger = try ledger(valueBytes: 100, records: 20)
-        #expect(ledger.isWorthCopying(0))
+        #expect(ledger.isWorthCopying(0, hasRoom: false) && !ledger.isWorthCopying(0, hasRoom: true))
         #expect(ledger.fill(0) < 0.1)
     }
 
     @Test func aDeadRecordIsReasonEnough() throws {
         let ledger = try ledger(valueBytes: 57, live: 10)
-        #expect(ledger.isWorthCopying(0))
+        #expect(ledger.isWorthCopying(0, hasRoom: false))
     }
 
     @Test func commitsTakeMoreThanCopies() throws {
-        #expect(try ledger(valueBytes: 57, log: 0).isWorthCopying(0))
+        #expect(try ledger(valueBytes: 57, log: 0).isWorthCopying(0, hasRoom: false))
     }
 
     @Test func ageIsCountedInSegments() throws {
