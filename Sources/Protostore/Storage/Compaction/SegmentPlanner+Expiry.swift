@@ -148,7 +148,7 @@ extension SegmentPlanner {
 
     func updateStatistics(_ now: ShardTime) {
         // A walk over all segments, so not at every step.
-        guard now.monotonicNanoseconds >= statisticsDueNanoseconds else { return }
+        guard hasCountedAll, now.monotonicNanoseconds >= statisticsDueNanoseconds else { return }
         statisticsDueNanoseconds = now.monotonicNanoseconds &+ 1_000_000_000
         var found = statistics.withLock { $0 }
         (found.liveBytes, found.deadBytes, found.blockedSegments) = (0, 0, 0)

@@ -181,7 +181,9 @@ package final class SegmentPlanner: @unchecked Sendable {
             if !canProvide(made) { return .noSpace(reason) }
         }
         if isBusy { return .goOn }
-        return .wait(milliseconds: jobs.isEmpty ? sweep.millisecondsLeft(now) : min(Self.pacingMilliseconds, sweep.millisecondsLeft(now)))
+        // Nobody says when the last shard has counted its slots.
+        let isQuiet = jobs.isEmpty && hasCountedAll
+        return .wait(milliseconds: isQuiet ? sweep.millisecondsLeft(now) : min(Self.pacingMilliseconds, sweep.millisecondsLeft(now)))
     }
 
     /// How often idle shards are allowed a piece while there is something to copy.
