@@ -132,7 +132,7 @@ struct Serve: ParsableCommand {
     @Flag(help: "Serve the native protocol, which has no password, although there is one.")
     var allowNative = false
 
-    @Option(help: "Microseconds from which on a request is noted in SLOWLOG; 0 = all, -1 = none (default: 10000).")
+    @Option(help: "Microseconds from which on a request is noted in SLOWLOG; 0 = all, =-1 = none (default: 10000).")
     var slowlogLogSlowerThan: String?
 
     @Option(help: "Requests that SLOWLOG keeps (default: 128).")

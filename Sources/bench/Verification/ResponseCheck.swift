@@ -69,7 +69,7 @@ extension ResponseCheck.Fault {
         case .unexpected: "was answered with \(bytes) bytes"
         case .length(let expected): "was answered with \(bytes) bytes instead of \(expected)"
         case .value: "was answered with \(bytes) bytes that are not its value"
-        case .version(let version): "has version \(version), but 0 was generated"
+        case .version(let version): "has version \(version), but 0 was generated: was it written since? See --modified"
         case .answeredWrite: "was written, but the acknowledgement has \(bytes) bytes"
         case .overwritten(let version, let floor):
             "has its version \(version) of this run, which was overwritten: \(floor) or a later one was due"
